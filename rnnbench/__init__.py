@@ -1,0 +1,19 @@
+"""rnnbench: the reference bench for recurrent neural networks."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+_LAZY = {"Recurrent": "rnnbench.layers.recurrent"}
+__all__ = ["Recurrent", "__version__", "cells"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that ``import rnnbench`` and the command line start at once."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name == "cells":
+        return importlib.import_module("rnnbench.cells")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,127 @@
+"""Recurrent cells, one file each, found by their file name.
+
+A cell's file has a docstring (equations, source) and a function ``build(**options) -> Cell``. Adding a file adds
+the cell to every driver, check, benchmark, table and figure; nothing is registered by hand.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rnnbench.contract import Cell
+
+_user_cells: dict[str, ModuleType] = {}
+
+
+def names() -> list[str]:
+    """Return the names of all cells, the user's own included, sorted."""
+    shipped = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return sorted({*shipped, *_user_cells})
+
+
+def get(name: str, **options: Any) -> Cell:
+    """Build the cell called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`.
+    **options
+        The cell's own options, for example ``activation="relu"``.
+
+    Returns
+    -------
+    Cell
+
+    Raises
+    ------
+    ValueError
+        For an unknown cell, option or value.
+    """
+    module = _module(name)
+    known = option_defaults(name)
+    for option in options:
+        if option not in known:
+            expected = f"one of {', '.join(known)}" if known else "no options"
+            raise ValueError(f"option {option!r} of cell {name!r} is unknown, expected {expected}")
+    title = (inspect.getdoc(module) or name).splitlines()[0].rstrip(".")
+    return replace(module.build(**options), name=name, title=title, options=known | options)
+
+
+def option_defaults(name: str) -> dict[str, Any]:
+    """Return the options of a cell with their default values."""
+    return {p.name: p.default for p in inspect.signature(_module(name).build).parameters.values()}
+
+
+def load_file(path: str | Path) -> str:
+    """Add the cell in a file of the user's own and return its name (the file's stem).
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or does not hold a cell.
+    """
+    path = Path(path)
+    name = path.stem
+    if not path.is_file() or path.suffix != ".py":
+        raise ValueError(f"cells file: got {str(path)!r}, expected an existing .py file")
+    if not name.isidentifier() or name in (shipped := [m.name for m in pkgutil.iter_modules(__path__)]):
+        raise ValueError(f"cells file: name {name!r} is taken or not an identifier, shipped are {shipped}")
+    qualified = f"rnnbench_user_cells_{name}"
+    spec = importlib.util.spec_from_file_location(qualified, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[qualified] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"cells file {path}: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, "build", None)):
+        raise ValueError(f"cells file {path}: expected a function build(**options) that returns a Cell")
+    _user_cells[name] = module
+    try:
+        get(name)
+    except Exception as error:
+        del _user_cells[name]
+        raise ValueError(f"cells file {path}: {error}") from error
+    return name
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return the facts of a cell as a flat dict: what ``rnnbench list cells`` shows.
+
+    Parameters, tape and FLOPs are for I = H = 128; bytes are those of float32, per batch row and step.
+    """
+    from rnnbench.layout import Layout
+
+    cell = get(name)
+    layout = Layout(cell, 128, 128)
+    return {
+        "name": name,
+        "title": cell.title,
+        "year": cell.year,
+        "states": " ".join(layout.states),
+        "gates": " ".join(g.name for g in cell.gates),
+        "options": " ".join(f"{k}={v}" for k, v in cell.options.items()),
+        "parameters": layout.weight_count(),
+        "tape_bytes_per_step": 4 * layout.tape_floats(),
+        "flops_per_step": layout.flops_per_step(),
+    }
+
+
+def _module(name: str) -> ModuleType:
+    if name in _user_cells:
+        return _user_cells[name]
+    if name not in names():
+        close = difflib.get_close_matches(str(name), names(), n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"cell: got {name!r}{hint}, expected one of {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,1 @@
+"""Layers: a cell with parameters, run over sequences."""

@@ -1,0 +1,222 @@
+"""What a layer is given: checked, said clearly when wrong, and put into the order the drivers work in.
+
+Drivers want contiguous arrays with a replica axis, rows sorted by length (longest first), every row starting at step
+0. This is the one place that sorts, reverses, and puts results back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnbench.contract import LEARNED
+
+
+def integer(name, value, least):
+    """Return `value` as an int, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: got {value!r}, expected an integer >= {least}")
+    return int(value)
+
+
+def one_of(name, value, allowed):
+    """Return `value` if it is among `allowed` (and of the same type), or refuse it."""
+    if not any(type(value) is type(a) and value == a for a in allowed):
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, allowed))}")
+    return value
+
+
+def dtype_name(dtype):
+    """Return the name of anything NumPy takes for a dtype, or the thing itself."""
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        return dtype
+
+
+def seed(value):
+    """Return `value` if NumPy can seed a generator with it, or refuse it."""
+    if isinstance(value, np.random.Generator | np.random.SeedSequence):
+        return value
+    return integer("seed", value, 0)
+
+
+def torch_bias(layout):
+    """Refuse PyTorch's two biases for a cell that they do not describe."""
+    covered = {*layout.torch_bias_rows("x"), *layout.torch_bias_rows("h")}
+    if set(layout.bias_rows) - covered or any(not g.bias for g in layout.cell.gates):
+        raise ValueError(
+            f"bias: got 'torch', but cell {layout.cell.name!r} has gates without a product with x or h, "
+            "expected True or False"
+        )
+
+
+def array(name, value, shape, dtype):
+    """Return `value` as a contiguous array of exactly this shape and dtype; None in `shape` is any size.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: got {type(value).__name__}, expected a NumPy array of {dtype}")
+    if value.dtype != dtype:
+        raise TypeError(f"{name}: got dtype {value.dtype}, expected {dtype}")
+    fits = value.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, value.shape, strict=True))
+    if not fits:
+        expected = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
+        raise ValueError(f"{name}: got shape {value.shape}, expected {expected}")
+    return np.ascontiguousarray(value)
+
+
+def check_params(layer):
+    """Refuse parameters that were replaced by something of another shape or dtype."""
+    for key, grad in layer.grads.items():
+        if key not in layer.params:
+            raise KeyError(f"params: {key!r} is missing, expected the keys {sorted(layer.grads)}")
+        array(f"params[{key!r}]", layer.params[key], grad.shape, layer.dtype)
+
+
+def row_order(lengths, steps, rows):
+    """Return each row's length, and the rows sorted by it, longest first."""
+    try:
+        lengths = np.asarray(lengths)
+    except ValueError:
+        lengths = np.asarray(None)
+    if lengths.shape != (rows,) or not (np.issubdtype(lengths.dtype, np.integer) or rows == 0):
+        raise ValueError(
+            f"lengths: got {lengths.dtype} of shape {lengths.shape}, expected integers of shape ({rows},)"
+        )
+    if rows and (lengths.min() < 0 or lengths.max() > steps):
+        raise ValueError(f"lengths: got values from {lengths.min()} to {lengths.max()}, expected 0 to T = {steps}")
+    lengths = lengths.astype(np.int64)
+    return lengths, np.argsort(-lengths, kind="stable")
+
+
+class Order:
+    """Where each (step, row) of the processing order lies in the user's arrays.
+
+    Parameters
+    ----------
+    steps, rows : int
+    lengths : (B,) ints or None
+    reverse : bool
+    """
+
+    def __init__(self, steps, rows, lengths, reverse):
+        self.trivial = lengths is None and not reverse
+        if lengths is None:
+            lengths, self.rows = np.full(rows, steps), np.arange(rows)
+        else:
+            lengths, self.rows = row_order(lengths, steps, rows)
+        self.lengths = lengths[self.rows]
+        self.active = (self.lengths > np.arange(steps)[:, None]).sum(axis=1)
+        if not self.trivial:
+            self.at = np.nonzero(np.arange(steps)[:, None] < self.lengths)
+            t, b = self.at
+            self.of = (self.lengths[b] - 1 - t if reverse else t, self.rows[b])
+
+    def put(self, values):
+        """(T, B, ...) of the user's order into processing order; 0 where a row has ended."""
+        if self.trivial:
+            return values
+        out = np.zeros_like(values)
+        out[self.at] = values[self.of]
+        return out
+
+    def back(self, values):
+        """(T, B, ...) of the processing order into the user's; 0 where a row has ended."""
+        if self.trivial:
+            return values
+        out = np.zeros_like(values)
+        out[self.of] = values[self.at]
+        return out
+
+    def last(self, values):
+        """(B, ...) in the user's order: each row's last step of (T, B, ...); 0 for a row of length 0."""
+        out = np.zeros_like(values, shape=values.shape[1:])
+        ran = np.flatnonzero(self.lengths)
+        out[self.rows[ran]] = values[self.lengths[ran] - 1, ran]
+        return out
+
+    def put_last(self, values):
+        """Inverse of `last`: (T, B, ...) in processing order, 0 but for each row's last step."""
+        out = np.zeros((len(self.active), *values.shape), values.dtype)
+        ran = np.flatnonzero(self.lengths)
+        out[self.lengths[ran] - 1, ran] = values[self.rows[ran]]
+        return out
+
+    def put_rows(self, values):
+        """(..., B, width) of the user's order into processing order."""
+        return values[..., self.rows, :]
+
+    def back_rows(self, values):
+        """(..., B, width) of the processing order into the user's."""
+        out = np.empty_like(values)
+        out[..., self.rows, :] = values
+        return out
+
+
+def states(layer, order, given, name):
+    """Return (1, lag, B, width) arrays for every state that is given, in processing order."""
+    layout, rows = layer.layout, len(order.rows)
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name}: got {type(given).__name__}, expected a dict with some of {list(layout.states)}")
+    if unknown := [key for key in given if key not in layout.states]:
+        raise ValueError(f"{name}: got {unknown}, expected some of {list(layout.states)}")
+    out = {}
+    for key, value in given.items():
+        lag, width = layout.lags[key], layout.widths[key]
+        shape = (rows, width) if lag == 1 else (lag, rows, width)
+        value = array(f"{name}[{key!r}]", value, shape, layer.dtype)
+        out[key] = np.ascontiguousarray(order.put_rows(value.reshape(lag, rows, width)))[None]
+    return out
+
+
+def states_back(layer, order, values):
+    """Return the users' state dict from (1, lag, B, width) arrays in processing order."""
+    out = {}
+    for key, value in values.items():
+        value = order.back_rows(value[0])
+        out[key] = value[0] if layer.layout.lags[key] == 1 else value
+    return out
+
+
+def initial_states(layer, order, given):
+    """Return every state's start, (1, lag, B, width), and which of them came from learned parameters."""
+    layout, rows = layer.layout, len(order.rows)
+    out = states(layer, order, given, "state")
+    learned = tuple(n for n in layout.learned if n not in out)
+    for name in layout.states:
+        if name not in out:
+            initial = layout.cell.vector(name).initial
+            value = layer.params[f"initial_{name}"] if initial == LEARNED else initial
+            shape = (1, layout.lags[name], rows, layout.widths[name])
+            out[name] = np.broadcast_to(np.asarray(value, layer.dtype), shape).copy()
+    return out, learned
+
+
+def feeds(layer, order, given):
+    """Return {state: (values (1, T, B, width), mask (T, B))} in processing order."""
+    layout, (steps, rows) = layer.layout, (len(order.active), len(order.rows))
+    out = {}
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"feed: got {type(given).__name__}, expected a dict {{state: (values, mask)}}")
+    for name, pair in (given or {}).items():
+        if name not in layout.states:
+            raise ValueError(f"feed: got state {name!r}, expected one of {list(layout.states)}")
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"feed[{name!r}]: got {type(pair).__name__}, expected a pair (values, mask)")
+        values = array(f"feed[{name!r}] values", pair[0], (steps, rows, layout.widths[name]), layer.dtype)
+        mask = np.asarray(pair[1])
+        if mask.dtype != bool or mask.shape not in ((steps,), (steps, rows)):
+            raise ValueError(
+                f"feed[{name!r}] mask: got {mask.dtype} of shape {mask.shape}, "
+                f"expected booleans of shape ({steps},) or ({steps}, {rows})"
+            )
+        mask = np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, (steps, rows))
+        out[name] = order.put(values)[None], np.ascontiguousarray(order.put(mask))
+    return out

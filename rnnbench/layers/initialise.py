@@ -1,0 +1,154 @@
+"""Initial parameters, by name.
+
+===================  =====================================================================================
+``uniform``          every number from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch does
+``gaussian``         matrices N(0, (gain/sqrt(columns))^2), biases 0
+``orthogonal``       square blocks orthogonal times gain, others with orthonormal rows or columns
+``identity``         square recurrent blocks gain times the identity, others gaussian with gain 1
+``symmetric``        square recurrent blocks Q diag Q^T with a given spectral radius (gain), others gaussian
+``spectral_radius``  square recurrent gaussian blocks scaled so that the largest \\|eigenvalue\\| is gain
+``singular_value``   square recurrent gaussian blocks scaled so that the largest singular value is gain
+===================  =====================================================================================
+
+A recipe is a name, or a dict ``{"name": ..., "gain": ..., "forget_bias": ..., "input": ...}``: `gain` scales the
+recurrent blocks (every block that does not come from x), `forget_bias` is added to the bias of gate f, `input` is the
+standard deviation times sqrt(I) of the blocks from x (1 unless given).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnbench.contract import INPUT
+from rnnbench.layout import Layout
+
+
+def gaussian(rng, shape, gain):
+    """Normal with standard deviation gain/sqrt(columns): spectral radius near gain when square and large."""
+    return rng.normal(0.0, gain / np.sqrt(max(shape[1], 1)), shape)
+
+
+def orthogonal(rng, shape, gain):
+    """Orthonormal rows or columns (whichever are fewer), uniformly distributed, times gain."""
+    long, short = max(shape), min(shape)
+    q, r = np.linalg.qr(rng.normal(size=(long, short)))
+    q = q * np.sign(np.where(np.diag(r) == 0, 1.0, np.diag(r)))
+    return gain * (q if shape[0] >= shape[1] else q.T)
+
+
+def identity(rng, shape, gain):
+    """Gain times the identity matrix (ones on the diagonal of a rectangle)."""
+    return gain * np.eye(*shape)
+
+
+def symmetric(rng, shape, gain):
+    """Q diag(eigenvalues) Q^T, eigenvalues from U(-gain, gain) with the largest magnitude exactly gain."""
+    _square("symmetric", shape)
+    q = orthogonal(rng, shape, 1.0)
+    values = rng.uniform(-1.0, 1.0, shape[0])
+    return (q * (gain * values / np.abs(values).max())) @ q.T
+
+
+def spectral_radius(rng, shape, gain):
+    """Gaussian, scaled so that the eigenvalue of largest magnitude has magnitude gain."""
+    _square("spectral_radius", shape)
+    w = gaussian(rng, shape, 1.0)
+    return w * (gain / np.abs(np.linalg.eigvals(w)).max())
+
+
+def singular_value(rng, shape, gain):
+    """Gaussian, scaled so that the largest singular value is gain."""
+    w = gaussian(rng, shape, 1.0)
+    return w * (gain / np.linalg.norm(w, 2))
+
+
+RECURRENT = {f.__name__: f for f in (gaussian, orthogonal, identity, symmetric, spectral_radius, singular_value)}
+NEEDS_SQUARE = {identity, symmetric, spectral_radius}
+
+
+def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
+    """Make the parameters of one layer.
+
+    Parameters
+    ----------
+    layout : Layout
+    bias : True, False or "torch"
+    init : str or dict
+        A recipe, see the module's docstring.
+    rng : numpy.random.Generator
+    dtype : numpy.dtype
+
+    Returns
+    -------
+    dict of arrays
+
+    Raises
+    ------
+    ValueError
+        For an unknown recipe or key, or a forget bias where no gate is called f.
+    """
+    recipe = _recipe(init)
+    params = {key: np.zeros(shape) for key, shape in layout.weight_shapes.items()}
+    for key in {True: ("bias",), False: (), "torch": ("bias_ih", "bias_hh")}[bias]:
+        params[key] = np.zeros(_bias_size(layout, key))
+    if recipe["name"] == "uniform":
+        bound = recipe["gain"] / np.sqrt(layout.hidden_size)
+        params = {key: rng.uniform(-bound, bound, value.shape) for key, value in params.items()}
+    else:
+        _fill_blocks(layout, params, recipe, rng)
+    if recipe["forget_bias"]:
+        _add_forget_bias(layout, params, recipe["forget_bias"], bias)
+    for parameter in layout.cell.parameters:
+        params[parameter.name] = np.full(layout.parameter_widths[parameter.name], float(parameter.initial))
+    for name in layout.learned:
+        params[f"initial_{name}"] = np.zeros(layout.widths[name])
+    return {key: value.astype(dtype) for key, value in params.items()}
+
+
+def _recipe(init):
+    recipe = {"name": init} if isinstance(init, str) else dict(init)
+    defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0}
+    if unknown := set(recipe) - set(defaults):
+        raise ValueError(f"init: got keys {sorted(unknown)}, expected some of {list(defaults)}")
+    recipe = defaults | recipe
+    allowed = ["uniform", *RECURRENT]
+    if recipe["name"] not in allowed:
+        raise ValueError(f"init: got {recipe['name']!r}, expected one of {', '.join(allowed)}")
+    for key in ("gain", "forget_bias", "input"):
+        if isinstance(recipe[key], bool) or not isinstance(recipe[key], int | float):
+            raise ValueError(f"init: {key} {recipe[key]!r} is not a number")
+    return recipe
+
+
+def _fill_blocks(layout, params, recipe, rng):
+    make = RECURRENT[recipe["name"]]
+    for (_, source), block in layout.blocks.items():
+        shape = (block.stop - block.start, params[block.key].shape[1])
+        if source == INPUT:
+            value = gaussian(rng, shape, recipe["input"])
+        elif make in NEEDS_SQUARE and shape[0] != shape[1]:
+            value = gaussian(rng, shape, 1.0)
+        else:
+            value = make(rng, shape, recipe["gain"])
+        params[block.key][block.start : block.stop] = value
+
+
+def _add_forget_bias(layout, params, value, bias):
+    key = {True: "bias", "torch": "bias_ih"}.get(bias)
+    rows = layout.torch_bias_rows(INPUT) if bias == "torch" else layout.bias_rows
+    if key is None or "f" not in rows:
+        raise ValueError(f"init: forget_bias {value} given, but the layer has no bias of a gate called 'f'")
+    start, stop = rows["f"]
+    params[key][start:stop] += value
+
+
+def _bias_size(layout, key):
+    if key == "bias":
+        return layout.bias_size
+    rows = layout.torch_bias_rows({"bias_ih": INPUT, "bias_hh": "h"}[key])
+    return sum(stop - start for start, stop in rows.values())
+
+
+def _square(name, shape):
+    if shape[0] != shape[1]:
+        raise ValueError(f"init {name}: got shape {shape}, expected a square matrix")

@@ -1,0 +1,284 @@
+"""One recurrent layer: parameters, forward, back-propagation through time."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnbench import cells
+from rnnbench.contract import Cell
+from rnnbench.layers import arguments, initialise
+from rnnbench.layout import Layout
+
+DEVICES = {"cpu": "rnnbench.kernels.cpu", "reference": "rnnbench.kernels.reference"}
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
+@dataclass
+class Tape:
+    """What one forward pass keeps for its backward pass; good for one backward."""
+
+    kernel: Any
+    raw: dict[str, np.ndarray]
+    order: arguments.Order
+    outputs: str
+    learned: tuple[str, ...]
+    used: bool = False
+
+
+class Recurrent:
+    """A layer of one recurrent cell over time-major sequences.
+
+    Parameters
+    ----------
+    cell : str or Cell
+        A name of :func:`rnnbench.cells.names` or a cell of your own.
+    input_size, hidden_size : int
+        I >= 0 and H >= 1.
+    dtype : "float32" or "float64"
+    device : "cpu" or "reference"
+        ``"cpu"`` is the Numba engine, ``"reference"`` the NumPy one.
+    seed : int or numpy.random.Generator
+        For the initial parameters.
+    bias : True, False or "torch"
+        One bias per gate, none, or PyTorch's two (``bias_ih`` and ``bias_hh``, which add up).
+    init : str or dict
+        See :func:`rnnbench.layers.initialise.initialise`.
+    **options
+        The cell's own options, such as ``activation="relu"``.
+
+    Attributes
+    ----------
+    params, grads : dict of arrays
+        ``weight_ih`` (rows, I), ``weight_hh`` (rows, H), ``weight_<source>`` for other sources, ``bias`` (rows,), unit
+        parameters (width,), ``initial_<state>`` (width,) where learned. May be edited in place. `grads` has the same keys;
+        fixed parameters stay 0 there.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what came and what was expected.
+    """
+
+    def __init__(
+        self, cell, input_size, hidden_size, *, dtype="float32", device="cpu", seed=0, bias=True,
+        init="uniform", **options,
+    ):  # fmt: skip
+        if isinstance(cell, Cell) and options:
+            raise ValueError(f"options {sorted(options)}: a built Cell takes none, expected them in its build()")
+        self.cell = cell if isinstance(cell, Cell) else cells.get(cell, **options)
+        self.input_size = arguments.integer("input_size", input_size, 0)
+        self.hidden_size = arguments.integer("hidden_size", hidden_size, 1)
+        self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
+        self.device = arguments.one_of("device", device, DEVICES)
+        self.bias = arguments.one_of("bias", bias, (True, False, "torch"))
+        self.layout = Layout(self.cell, self.input_size, self.hidden_size)
+        if bias == "torch":
+            arguments.torch_bias(self.layout)
+        rng = np.random.default_rng(arguments.seed(seed))
+        self.params = initialise.initialise(self.layout, self.bias, init, rng, self.dtype)
+        self.grads = {key: np.zeros_like(value) for key, value in self.params.items()}
+        self._tape: Tape | None = None
+        self._frozen: Any = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Recurrent({self.cell.name!r}, {self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r}, "
+            f"device={self.device!r})"
+        )
+
+    @property
+    def output_size(self) -> int:
+        """Width of y."""
+        return self.layout.widths[self.cell.output]
+
+    @property
+    def blocks(self) -> dict[tuple[str, str], np.ndarray]:
+        """Views of the weights by (gate, source): ``layer.blocks["f", "h"]`` is (H, H)."""
+        return {pair: self.params[b.key][b.start : b.stop] for pair, b in self.layout.blocks.items()}
+
+    def gate_bias(self, gate: str, key: str = "bias") -> np.ndarray:
+        """Return the view of one gate's bias, shape (width,); `key` names the set when there are two."""
+        rows = {
+            "bias": self.layout.bias_rows,
+            "bias_ih": self.layout.torch_bias_rows("x"),
+            "bias_hh": self.layout.torch_bias_rows("h"),
+        }[key]
+        start, stop = rows[gate]
+        return self.params[key][start:stop]
+
+    def zero_grad(self) -> None:
+        """Set all gradients to 0."""
+        for grad in self.grads.values():
+            grad[...] = 0
+
+    def forward(self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all"):
+        """Run the layer over a batch of sequences.
+
+        Parameters
+        ----------
+        x : (T, B, I) array of the layer's dtype
+            NaN passes through to y. T = 0 and B = 0 give empty results.
+        state : dict of (B, width) arrays, optional
+            Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at the
+            cell's initial value.
+        lengths : (B,) ints in [0, T], optional
+            Rows end early; what lies beyond is never read, y is 0 there, and the final state is each row's own.
+        reverse : bool
+            Run every row from its own end to its start; y stays aligned with x.
+        feed : dict of (values (T, B, width), mask (T,) or (T, B)), optional
+            At step t the previous value of a state is read as ``values[t]`` where the mask is true.
+        tape : None, True or False
+            None keeps the tape for ``backward`` of the last forward; True returns it as a third result instead; False keeps
+            none (inference).
+        outputs : "all" or "last"
+            y of every step, (T, B, H), or of each row's last step, (B, H) (0 for a row of length 0).
+
+        Returns
+        -------
+        y : array
+        state : dict of arrays
+        tape : Tape
+            With ``tape=True`` only.
+        """
+        if tape not in (None, True, False):
+            raise ValueError(f"tape: got {tape!r}, expected None, True or False")
+        arguments.one_of("outputs", outputs, ("all", "last"))
+        arguments.one_of("reverse", reverse, (True, False))
+        x = arguments.array("x", x, (None, None, self.input_size), self.dtype)
+        order = arguments.Order(*x.shape[:2], lengths, reverse)
+        start, learned = arguments.initial_states(self, order, state)
+        fed = arguments.feeds(self, order, feed)
+        weights, raw = self._frozen or self._weights()
+        y, final, kernel = self._driver.forward(
+            self.layout, weights, order.put(x)[None], start, order.active, fed, tape is not False
+        )
+        y = order.last(y[0]) if outputs == "last" else order.back(y[0])
+        final = arguments.states_back(self, order, final)
+        kept = None if tape is False else Tape(kernel, raw, order, outputs, learned)
+        self._tape = None if tape else kept
+        return (y, final, kept) if tape else (y, final)
+
+    def backward(self, dy, dstate=None, *, tape=None, truncate=None):
+        """Back-propagate through time; gradients by the parameters accumulate in `grads`.
+
+        Parameters
+        ----------
+        dy : array shaped like y, or None for 0
+        dstate : dict of arrays shaped like the final state, optional
+        tape : Tape, optional
+            Of ``forward(..., tape=True)``; the last forward's otherwise.
+        truncate : int >= 1, optional
+            Cut every gradient path between chunks of so many steps (the values were carried).
+
+        Returns
+        -------
+        dx : (T, B, I) array
+        dstate : dict of arrays
+            Gradient by the initial state.
+
+        Raises
+        ------
+        RuntimeError
+            Without a forward pass to go back through, or when its tape was used before.
+        """
+        tape = tape or self._tape
+        if tape is None:
+            raise RuntimeError("backward: no tape, expected a forward pass first (and not with tape=False)")
+        if tape.used:
+            raise RuntimeError("backward: this tape was used before, expected a new forward pass")
+        if truncate is not None:
+            arguments.integer("truncate", truncate, 1)
+        order, shape = tape.order, (len(tape.order.active), len(tape.order.rows), self.output_size)
+        if dy is None:
+            dy = np.zeros(shape, self.dtype)
+        elif tape.outputs == "last":
+            dy = order.put_last(arguments.array("dy", dy, shape[1:], self.dtype))
+        else:
+            dy = order.put(arguments.array("dy", dy, shape, self.dtype))
+        dfinal = arguments.states(self, order, dstate, "dstate")
+        for name in self.layout.states:
+            if name not in dfinal:
+                dfinal[name] = np.zeros((1, self.layout.lags[name], shape[1], self.layout.widths[name]), self.dtype)
+        tape.used = True
+        if tape is self._tape:
+            self._tape = None
+        dx, dinitial, grads = self._driver.backward(tape.kernel, dy[None], dfinal, truncate)
+        self._accumulate({key: value[0] for key, value in grads.items()}, tape.raw)
+        for name in tape.learned:
+            self.grads[f"initial_{name}"] += dinitial[name][0].sum(axis=(0, 1))
+        return order.back(dx[0]), arguments.states_back(self, order, dinitial)
+
+    @contextmanager
+    def frozen(self) -> Iterator[Recurrent]:
+        """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
+        before = {key: value.flags.writeable for key, value in self.params.items()}
+        self._frozen = self._weights()
+        for value in self.params.values():
+            value.flags.writeable = False
+        try:
+            yield self
+        finally:
+            self._frozen = None
+            for key, value in self.params.items():
+                value.flags.writeable = before[key]
+
+    @classmethod
+    def from_torch(cls, module, *, device="cpu") -> Recurrent:
+        """Take over the weights of a one-layer, one-direction ``torch.nn.RNN``, ``GRU`` or ``LSTM``."""
+        from rnnbench.layers import torch_bridge
+
+        return torch_bridge.from_torch(cls, module, device)
+
+    def to_torch(self):
+        """Return a ``torch.nn`` module with this layer's weights."""
+        from rnnbench.layers import torch_bridge
+
+        return torch_bridge.to_torch(self)
+
+    def _weights(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The weights a driver takes (leading replica axis, one bias) and a copy of the raw ones if mapped."""
+        arguments.check_params(self)
+        raw = {}
+        used = {key: self.params[key] for key in self.layout.weight_shapes}
+        if self.cell.weights:
+            raw = {key: value.copy() for key, value in used.items()}
+            used = used | dict(self.cell.weights.forward(raw))
+        if self.bias is True and self.layout.bias_size:
+            used["bias"] = self.params["bias"]
+        if self.bias == "torch":
+            used["bias"] = np.zeros(self.layout.bias_size, self.dtype)
+            for key, rows in self._torch_rows():
+                for gate, (start, stop) in rows.items():
+                    a, b = self.layout.bias_rows[gate]
+                    used["bias"][a:b] += self.params[key][start:stop]
+        used |= {name: self.params[name] for name in self.layout.parameter_widths}
+        return {key: np.ascontiguousarray(value)[None] for key, value in used.items()}, raw
+
+    def _accumulate(self, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]) -> None:
+        grads = dict(grads)
+        if self.cell.weights:
+            of_matrices = {key: grads[key] for key in self.layout.weight_shapes}
+            grads |= dict(self.cell.weights.backward(raw, of_matrices))
+        if self.bias == "torch":
+            whole = grads.pop("bias")
+            for key, rows in self._torch_rows():
+                for gate, (start, stop) in rows.items():
+                    a, b = self.layout.bias_rows[gate]
+                    self.grads[key][start:stop] += whole[a:b]
+        fixed = {p.name for p in self.cell.parameters if not p.trained}
+        for key, grad in grads.items():
+            if key not in fixed:
+                self.grads[key] += grad
+
+    def _torch_rows(self):
+        return {"bias_ih": self.layout.torch_bias_rows("x"), "bias_hh": self.layout.torch_bias_rows("h")}.items()
+
+    @property
+    def _driver(self):
+        return importlib.import_module(DEVICES[self.device])
