@@ -29,6 +29,11 @@ class Tape:
     saved: list = field(default_factory=list)
 
 
+def prepare(layout, weights, dtype, replicas=1):
+    """Take a copy of the weights, to be used for several forward passes."""
+    return {key: value.copy() for key, value in weights.items()}
+
+
 def forward(layout, weights, x, state, active, feed=None, keep=True):
     """Run a cell over a batch of sequences.
 

@@ -218,7 +218,8 @@ class Recurrent:
     def frozen(self) -> Iterator[Recurrent]:
         """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
         before = {key: value.flags.writeable for key, value in self.params.items()}
-        self._frozen = self._weights()
+        weights, raw = self._weights()
+        self._frozen = self._driver.prepare(self.layout, weights, self.dtype), raw
         for value in self.params.values():
             value.flags.writeable = False
         try:

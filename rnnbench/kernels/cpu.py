@@ -1,0 +1,242 @@
+"""The CPU driver: any cell over a batch of sequences, forward and backward, on Numba kernels.
+
+Same functions, arguments and results as :mod:`rnnbench.kernels.reference`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba.core import types
+
+from rnnbench.contract import INPUT, parse
+from rnnbench.kernels import gradients, threads, tile, walk
+from rnnbench.kernels.backward_plan import add_da_sources, backward_tables, slots
+from rnnbench.kernels.build import token
+from rnnbench.kernels.forward_plan import forward_tables
+from rnnbench.kernels.pack import pack_backward, pack_forward, pad_parameters
+from rnnbench.kernels.plan import Sizes, Table, readers, source_line
+from rnnbench.kernels.reference import row_lengths
+
+NUMBA_TYPES = {"float32": types.float32, "float64": types.float64}
+SMALL = 200_000  # floating-point operations below which a second thread costs more than it brings
+
+
+@dataclass
+class Prepared:
+    """Weights packed for the tiles; the backward half is made when it is first needed."""
+
+    layout: Any
+    weights: dict
+    forward: dict
+    parameters: dict
+    backward: dict | None = None
+
+
+@dataclass
+class Tape:
+    """What one forward pass leaves for BPTT; `work` lanes hold saved values, and da once used."""
+
+    sizes: Sizes
+    prepared: Prepared
+    x: np.ndarray
+    active: np.ndarray
+    feed: dict
+    lanes: dict
+
+
+def prepare(layout, weights, dtype, replicas=1):
+    """Pack the weights once for several forward passes; see `forward` for the arguments."""
+    sizes = Sizes(layout, dtype, NUMBA_TYPES[dtype.name], replicas, 0, 0)
+    return Prepared(layout, weights, pack_forward(sizes, weights), pad_parameters(sizes, weights))
+
+
+def forward(layout, weights, x, state, active, feed=None, keep=True):
+    """Run a cell over a batch of sequences; see :func:`rnnbench.kernels.reference.forward`.
+
+    `weights` may also be what `prepare` returned.
+    """
+    replicas, steps, rows = x.shape[:3]
+    sizes = Sizes(layout, x.dtype, NUMBA_TYPES[x.dtype.name], replicas, steps, rows)
+    prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas)
+    if keep and prepared.backward is None:  # now: parameters may be edited before the backward pass
+        prepared.backward = pack_backward(sizes, prepared.weights)
+    x = np.array(x) if keep else np.ascontiguousarray(x)
+    active = np.ascontiguousarray(active, np.int64)
+    masks = _masks(feed or {}, active, rows)
+    lanes = _lanes(sizes, state, feed or {}, masks, keep)
+    y = np.zeros((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
+    tables = forward_tables(sizes, prepared.forward, prepared.parameters, lanes, x, y, masks)
+    _walk(sizes, walk.forward, tables, active, steps)
+    final = {name: _final(lanes["read"][name], layout.widths[name], active, rows) for name in layout.states}
+    return y, final, Tape(sizes, prepared, x, active, masks, lanes) if keep else None
+
+
+def backward(tape, dy, dstate, truncate=None):
+    """Back-propagation through time; see :func:`rnnbench.kernels.reference.backward`. Uses the tape up."""
+    sizes, layout, prepared = tape.sizes, tape.sizes.layout, tape.prepared
+    dy = np.ascontiguousarray(dy)
+    dstate = {name: np.ascontiguousarray(value) for name, value in dstate.items()}
+    flow = slots(sizes)
+    tables, _keep = backward_tables(sizes, prepared.backward, prepared.parameters, tape, flow, dy, dstate)
+    _walk(sizes, walk.backward, tables, tape.active, sizes.steps, truncate or 0)
+    dx = np.zeros_like(tape.x)
+    grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
+    if sizes.steps and sizes.rows:
+        _weight_gradients(tape, grads)
+        _parameter_gradients(tape, grads)
+        _input_gradients(tape, dx)
+    initial = {}
+    for name in layout.states:
+        shape = (sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name])
+        initial[name] = np.zeros(shape, sizes.dtype)
+        if name in flow:
+            initial[name][...] = flow[name].array[:, : shape[1], :, : shape[3]]
+    return dx, initial, grads
+
+
+def _masks(feed, active, rows):
+    """Flags of the rows that are fed *and* running, per step."""
+    running = np.arange(rows) < active[:, None]
+    return {name: np.ascontiguousarray(mask & running).view(np.uint8) for name, (_, mask) in feed.items()}
+
+
+def _lanes(sizes, state, feed, masks, keep):
+    """Buffers for every vector (all steps, or as many as are read again) and for what BPTT needs besides."""
+    layout, steps = sizes.layout, sizes.steps
+    made = {}
+    for name, lag in layout.lags.items():
+        ring = steps + lag if keep or feed else lag + 1
+        made[name] = sizes.lane(layout.widths[name], max(ring, 1), lag)
+        if lag:
+            made[name].array[:, :lag, :, : layout.widths[name]] = state[name]
+    read = dict(made)
+    for name, (values, _) in feed.items():
+        lag, width = layout.lags[name], layout.widths[name]
+        lane = read[name] = sizes.lane(width, steps + lag, lag)
+        lane.array[:, :lag] = made[name].array[:, :lag]
+        t, b = np.nonzero(masks[name])
+        lane.array[:, t + lag - 1, b, :width] = values[:, t, b]
+    work = []
+    for stage, saves, width in zip(layout.cell.stages, layout.saved, layout.stage_widths, strict=True):
+        count = max(saves, len(stage.gates) + len(stage.parameters)) if keep else 0
+        work.append([sizes.lane(width, max(steps, 1)) for _ in range(count)])
+    saved = [lanes[:saves] for lanes, saves in zip(work, layout.saved, strict=True)] if keep else []
+    return {"made": made, "read": read, "work": work, "saved": saved}
+
+
+def _final(lane, width, active, rows):
+    """The last `lag` values of each row's own sequence, (R, lag, B, width)."""
+    row = row_lengths(active, rows) + np.arange(lane.lag)[:, None]
+    return np.ascontiguousarray(lane.array[:, row % lane.array.shape[1], np.arange(rows), :width])
+
+
+def _engine(sizes, a_contiguous):
+    """Token, tile, and the widest tile for each number of rows."""
+    widths = np.array([1] + [tile.widest(r) for r in range(1, tile.max_rows() + 1)])
+    return token(sizes.numba), tile.address(sizes.numba, a_contiguous), widths, tile.max_rows()
+
+
+def _walk(sizes, function, tables, active, *last):
+    build, address, widths, most = _engine(sizes, True)
+    replicas = zip(*(table.arrays(sizes.replicas) for table in tables), strict=True)
+    threads.run(
+        lambda table, first, stop: function(
+            build, address, widths, most, sizes.lane_bytes, table, active, first, stop, *last
+        ),
+        [(table, *block) for table in replicas for block in _blocks(sizes, active)],
+    )
+
+
+def _blocks(sizes, active):
+    """Cut the batch into blocks of rows: one per thread, or more and smaller ones where lengths differ."""
+    workers = threads.get_num_threads()
+    work = sizes.layout.flops_per_step() * int(active.sum())
+    if work < SMALL or sizes.rows == 0:
+        return [(0, sizes.rows)] if sizes.rows else []
+    share = max(1, workers // sizes.replicas)
+    if sizes.rows and active[-1] < sizes.rows:
+        share = max(share, min(4 * workers, sizes.rows // tile.max_rows()))
+    share = min(share, sizes.rows)
+    return [(i * sizes.rows // share, (i + 1) * sizes.rows // share) for i in range(share)]
+
+
+def _weight_gradients(tape, grads):
+    sizes, layout = tape.sizes, tape.sizes.layout
+    build, address, _, most = _engine(sizes, False)
+    size, chunk = sizes.dtype.itemsize, gradients.chunk_steps(sizes.rows)
+    tasks = []
+    for stage, work, width in zip(layout.cell.stages, tape.lanes["work"], layout.stage_widths, strict=True):
+        pieces = -(-threads.get_num_threads() // max(1, len(stage.gates) * sizes.replicas))
+        cuts = [width * i // pieces // most * most for i in range(pieces)] + [width]
+        for gate, lane in zip(stage.gates, work, strict=False):
+            da, targets = Table(6), Table(9)
+            bias, rows = 0, layout.bias_rows.get(gate.name)
+            if rows and "bias" in grads:
+                bias = grads["bias"].ctypes.data + rows[0] * size
+            da.add(*lane.line(), bias, c0=lane.replica, c5=grads["bias"].strides[0] if bias else 0)
+            for source in gate.sources:
+                _target(targets, layout.blocks[gate.name, source], source, tape, grads)
+            for pair in zip(da.arrays(sizes.replicas), targets.arrays(sizes.replicas), strict=True):
+                tasks += [(*pair, *cut) for cut in zip(cuts, cuts[1:], strict=False) if cut[0] < cut[1]]
+    threads.run(
+        lambda da, targets, first, stop: gradients.weights(
+            build, address, most, sizes.lanes, size, da, targets, tape.active, sizes.rows, chunk, first, stop
+        ),
+        tasks,
+    )
+
+
+def _target(targets, block, source, tape, grads):
+    name = parse(source)[0]
+    line, grows = source_line(source, tape.lanes, tape.x)
+    grad = grads[block.key]
+    targets.add(
+        *line, tape.sizes.layout.widths[name], name != INPUT, grad.ctypes.data + block.start * grad.strides[1],
+        grad.strides[1], c0=grows, c7=grad.strides[0],
+    )  # fmt: skip
+
+
+def _parameter_gradients(tape, grads):
+    sizes = tape.sizes
+    chunk = gradients.chunk_steps(sizes.rows)
+    for stage, work, width in zip(
+        sizes.layout.cell.stages, tape.lanes["work"], sizes.layout.stage_widths, strict=True
+    ):
+        for name, lane in zip(stage.parameters, work[len(stage.gates) :], strict=False):
+            table = Table(5)
+            table.add(*lane.line(), c0=lane.replica)
+            for r, buffer in enumerate(table.arrays(sizes.replicas)):
+                gradients.columns_sum(
+                    token(sizes.numba), sizes.lanes, sizes.dtype.itemsize, buffer,
+                    grads[name][r].ctypes.data, tape.active, chunk, 0, width,
+                )  # fmt: skip
+
+
+def _input_gradients(tape, dx):
+    sizes, layout = tape.sizes, tape.sizes.layout
+    sources, target = Table(8), Table(6)
+    for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
+        gates = readers(stage).get(INPUT, [])
+        if gates:
+            names = [g.name for g in stage.gates]
+            panels = tape.prepared.backward[number, INPUT]
+            add_da_sources(sources, sizes, panels, names, gates, tape.lanes["work"][number], width)
+    if not len(sources) or not layout.input_size:
+        return
+    row_bytes = layout.input_size * sizes.dtype.itemsize
+    target.add(dx.ctypes.data, sizes.steps, 0, dx.strides[1], dx.strides[2], row_bytes, c0=dx.strides[0])
+    steps = gradients.chunk_steps(sizes.rows)
+    pieces = [(t, min(t + steps, sizes.steps)) for t in range(0, sizes.steps, steps)]
+    tables = zip(sources.arrays(sizes.replicas), target.arrays(sizes.replicas), strict=True)
+    build, address, widths, most = _engine(sizes, True)
+    threads.run(
+        lambda table, line, first, stop: gradients.inputs(
+            build, address, widths, most, sizes.lane_bytes, table, line, tape.active, sizes.rows, first, stop
+        ),
+        [(*pair, *piece) for pair in tables for piece in pieces],
+    )
+
+

@@ -1,0 +1,160 @@
+"""A cell's pure functions, run over rows and units as SIMD vectors.
+
+One compiled function per stage and direction. It takes a table with one line per operand, ``(address, bytes between
+rows, bytes between vectors)``, and applies the function to each vector of each row.
+
+Forward: gates, reads, parameters in; makes and (when training) saved values out.
+Backward: dmakes, reads, makes, saved, parameters in; da and dp out; dreads are added to what is there.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import cfunc
+from numba.core import cgutils, types
+from numba.core.extending import intrinsic, register_jitable
+
+import rnnbench.ops.jit  # noqa: F401  gives the named functions their compiled meaning
+from rnnbench.contract import Stage, probe
+from rnnbench.kernels import host
+from rnnbench.kernels.build import Build, function_hash, package_hash
+from rnnbench.ops.vector import Vec
+
+I64 = ir.IntType(64)
+FORWARD, INFER, BACKWARD = "forward", "infer", "backward"
+
+_stages: dict[str, tuple[Stage, str]] = {}
+_compiled: dict[tuple, object] = {}
+
+
+def address(stage: Stage, dtype: types.Float, direction: str) -> int:
+    """Return the address of a stage's compiled function.
+
+    Parameters
+    ----------
+    stage : Stage
+    dtype : float32 or float64
+    direction : "forward", "infer" (nothing saved) or "backward"
+    """
+    body = stage.backward if direction == BACKWARD else stage.forward
+    counts = (len(stage.gates), len(stage.reads), len(stage.makes), len(stage.parameters), probe(stage))
+    key = f"{direction}{counts}:{function_hash(body)}:{package_hash()}"
+    if (key, dtype) not in _compiled:
+        _stages[key] = stage, direction
+        register_jitable(body)
+        signature = types.void(Build(dtype, key), types.int64, types.int64, types.int64)
+        _compiled[key, dtype] = cfunc(signature, cache=True, error_model="numpy")(_run)
+    return _compiled[key, dtype].address
+
+
+def compiled(stage: Stage, dtype: types.Float, direction: str):
+    """Return the compiled function itself, whose ``inspect_llvm()`` shows what it does."""
+    wanted = address(stage, dtype, direction)
+    return next(function for function in _compiled.values() if function.address == wanted)
+
+
+def _run(build, table, rows, vectors):
+    _emit(build, table, rows, vectors)
+
+
+@intrinsic
+def _emit(context, build, table, rows, vectors):
+    stage, direction = _stages[build.key_text]
+    vec = Vec(build.dtype, host.lanes(build.dtype))
+    emit = _emit_backward if direction == BACKWARD else _emit_forward
+
+    def codegen(context, builder, sig, args):
+        emit(_Rows(context, builder, vec, *args[1:]), stage, direction != INFER)
+        return context.get_dummy_value()
+
+    return types.void(build, types.int64, types.int64, types.int64), codegen
+
+
+class _Rows:
+    """The loops over rows and vectors, and the operands of the table."""
+
+    def __init__(self, context, builder, vec, table, rows, vectors):
+        self.context, self.builder, self.vec = context, builder, vec
+        self.table, self.rows, self.vectors = table, rows, vectors
+        self.llvm = context.get_value_type(vec)
+        self.used = 0
+
+    def operands(self, count):
+        """Read the next lines of the table."""
+        start, self.used = self.used, self.used + count
+        return [[self._number(3 * i + j) for j in range(3)] for i in range(start, self.used)]
+
+    def _number(self, index):
+        pointer = self.builder.inttoptr(self.table, I64.as_pointer())
+        return self.builder.load(self.builder.gep(pointer, [ir.Constant(I64, index)], source_etype=I64), typ=I64)
+
+    def loop(self, body):
+        """Emit ``body()`` for every vector of every row."""
+        with cgutils.for_range(self.builder, self.rows, intp=I64) as row:
+            self.row = row.index
+            with cgutils.for_range(self.builder, self.vectors, intp=I64) as vector:
+                self.index = vector.index
+                body()
+
+    def pointer(self, operand):
+        base, per_row, per_vector = operand
+        b = self.builder
+        here = b.add(b.add(base, b.mul(self.row, per_row)), b.mul(self.index, per_vector))
+        return b.inttoptr(here, self.llvm.as_pointer())
+
+    def load(self, operands):
+        align = self.vec.dtype.bitwidth // 8
+        return [self.builder.load(self.pointer(o), align=align, typ=self.llvm) for o in operands]
+
+    def store(self, values, operands, add=False):
+        align = self.vec.dtype.bitwidth // 8
+        for value, operand in zip(values, operands, strict=True):
+            if add:
+                value = self.builder.fadd(self.load([operand])[0], value)
+            self.builder.store(value, self.pointer(operand), align=align)
+
+    def tuple(self, values):
+        kind = types.Tuple([self.vec] * len(values))
+        return kind, self.context.make_tuple(self.builder, kind, values)
+
+    def call(self, function, tuples, counts):
+        """Call a pure function of tuples that returns tuples of these lengths."""
+        kinds, values = zip(*(self.tuple(t) for t in tuples), strict=True)
+        returned = types.Tuple([types.Tuple([self.vec] * n) for n in counts])
+        result = self.context.compile_internal(self.builder, function, returned(*kinds), values)
+        parts = [self.builder.extract_value(result, i) for i in range(len(counts))]
+        return [
+            [self.builder.extract_value(part, i) for i in range(n)]
+            for part, n in zip(parts, counts, strict=True)
+        ]
+
+
+def _emit_forward(rows, stage, save):
+    saves = probe(stage)
+    gates, reads = rows.operands(len(stage.gates)), rows.operands(len(stage.reads))
+    parameters, makes = rows.operands(len(stage.parameters)), rows.operands(len(stage.makes))
+    saved = rows.operands(saves) if save else []
+
+    def body():
+        given = [rows.load(o) for o in (gates, reads, parameters)]
+        made, kept = rows.call(stage.forward, given, (len(makes), saves))
+        rows.store(made, makes)
+        if save:
+            rows.store(kept, saved)
+
+    rows.loop(body)
+
+
+def _emit_backward(rows, stage, _):
+    counts = (len(stage.makes), len(stage.reads), len(stage.makes), probe(stage), len(stage.parameters))
+    given = [rows.operands(n) for n in counts]
+    da, dreads, dp = (rows.operands(len(n)) for n in (stage.gates, stage.reads, stage.parameters))
+
+    def body():
+        tuples = [rows.load(o) for o in given]
+        results = rows.call(stage.backward, tuples, (len(da), len(dreads), len(dp)))
+        rows.store(results[0], da)
+        rows.store(results[1], dreads, add=True)
+        rows.store(results[2], dp)
+
+    rows.loop(body)
