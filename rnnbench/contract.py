@@ -162,7 +162,7 @@ def choose(argument: str, given: Any, allowed: Mapping[str, Any]) -> Any:
     ------
     ValueError
     """
-    if given not in allowed:
+    if not any(type(given) is type(key) and given == key for key in allowed):
         raise ValueError(f"{argument}: got {given!r}, expected one of {', '.join(map(repr, allowed))}")
     return allowed[given]
 

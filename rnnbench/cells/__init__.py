@@ -118,9 +118,9 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def _module(name: str) -> ModuleType:
-    if name in _user_cells:
+    if isinstance(name, str) and name in _user_cells:
         return _user_cells[name]
-    if name not in names():
+    if not isinstance(name, str) or name not in names():
         close = difflib.get_close_matches(str(name), names(), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"cell: got {name!r}{hint}, expected one of {', '.join(names())}")

@@ -7,9 +7,10 @@ cell, of ``ops`` and of the other kernel modules is therefore made part of an ar
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 
 from llvmlite import ir
 from numba.core import types
@@ -72,30 +73,40 @@ def function_hash(function: FunctionType) -> str:
     ends.
     """
     digest = hashlib.sha256()
-    _feed(function, digest, set())
+    for value in reachable(function):
+        digest.update(f"{type(value).__name__}:".encode())
+        if isinstance(value, CodeType):
+            digest.update(value.co_code + repr(value.co_names + value.co_varnames).encode())
+        elif value is None or isinstance(value, int | float | complex | str | bytes):
+            digest.update(repr(value).encode())
+        elif isinstance(value, list | tuple):
+            digest.update(str(len(value)).encode())
+        elif not isinstance(value, FunctionType):
+            digest.update(repr(getattr(value, "__name__", None)).encode())
     return digest.hexdigest()[:16]
 
 
-def _feed(value, digest, seen):
-    if isinstance(value, FunctionType):
-        if id(value) in seen:
-            return
-        seen.add(id(value))
-        _feed(value.__code__, digest, seen)
-        _feed(value.__defaults__, digest, seen)
-        cells = value.__closure__ or ()
-        _feed([c.cell_contents for c in cells], digest, seen)
-        for name in value.__code__.co_names:
-            digest.update(name.encode())
-            _feed(value.__globals__.get(name), digest, seen)
-    elif isinstance(value, CodeType):
-        digest.update(value.co_code + repr(value.co_names + value.co_varnames).encode())
-        _feed(value.co_consts, digest, seen)
-    elif isinstance(value, list | tuple):
-        digest.update(f"{type(value).__name__}{len(value)}".encode())
-        for item in value:
-            _feed(item, digest, seen)
-    elif value is None or isinstance(value, int | float | str | bytes):
-        digest.update(repr(value).encode())
-    else:  # modules and classes: by name; what they hold is part of the package's hash or of the user's risk
-        digest.update(repr(getattr(value, "__name__", type(value).__name__)).encode())
+def reachable(function: FunctionType) -> Iterator:
+    """Yield a function, its code, and every function and constant that it names, depth first, each function once."""
+    seen: set[int] = set()
+
+    def visit(value):
+        if isinstance(value, FunctionType):
+            if id(value) in seen:
+                return
+            seen.add(id(value))
+            yield value
+            names, scope = value.__code__.co_names, value.__globals__
+            modules = [scope[n] for n in names if isinstance(scope.get(n), ModuleType)]
+            named = [scope[n] for n in names if n in scope]
+            named += [vars(m)[n] for m in modules for n in names if n in vars(m)]
+            closed = [c.cell_contents for c in value.__closure__ or ()]
+            for part in (value.__code__, value.__defaults__, *closed, *named):
+                yield from visit(part)
+        else:
+            yield value
+            inner = value.co_consts if isinstance(value, CodeType) else value
+            for part in inner if isinstance(inner, list | tuple) else ():
+                yield from visit(part)
+
+    yield from visit(function)

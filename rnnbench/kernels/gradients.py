@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from rnnbench.kernels.memory import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
-from rnnbench.kernels.walk import at, product
+from rnnbench.kernels.walk import aligned, at, keep_alive, product
 
 CHUNK_ROWS = 256  # rows of one chunk: a packed panel of the source then stays in the first-level cache
 
@@ -19,12 +19,6 @@ CHUNK_ROWS = 256  # rows of one chunk: a packed panel of the source then stays i
 def chunk_steps(rows):
     """Return how many steps a chunk has."""
     return max(1, CHUNK_ROWS // max(rows, 1))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def aligned(buffer):
-    """Address of the first cache line inside a byte array."""
-    return (buffer.ctypes.data + 63) // 64 * 64
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -73,6 +67,7 @@ def weights(build, tile, most, lanes, size, da, targets, active, rows, chunk, fi
                     for r in range(tall):
                         target = targets[s, 7] + (m + r) * targets[s, 8] + column * size
                         add_numbers(build, target, out + r * 2 * lane_bytes, columns)
+    keep_alive(memory)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -117,6 +112,7 @@ def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):
             for t in range(t0, min(t0 + chunk, len(active))):
                 sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
             add_numbers(build, target + m * size, total, min(lanes, stop - m))
+    keep_alive(memory)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -147,3 +143,4 @@ def inputs(build, tile, widths, most, lane_bytes, sources, dx, active, rows, fir
             for r in range(tall):
                 copy_bytes(at(dx, 0, 0, t, row + r), out + r * out_row, dx[0, 5])
         t += together
+    keep_alive(memory)

@@ -5,6 +5,8 @@ Drivers work on addresses (int64) because their rows are strided slices of many 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -15,16 +17,43 @@ from rnnbench.kernels.build import Build
 from rnnbench.ops.vector import element
 
 ALIGNMENT = 64
+POOL_BYTES = 256 * 2**20  # kept for reuse at most
 I64 = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
+
+
+class _Block:
+    """Memory that goes back to the pool when the last array in it is gone: fresh pages cost more than filling them."""
+
+    free: ClassVar[dict[int, list[np.ndarray]]] = {}
+    held: ClassVar[int] = 0
+
+    def __init__(self, size):
+        try:  # asking first whether one waits would race with other threads
+            self.raw = _Block.free[size].pop()
+            _Block.held -= self.raw.size
+        except (KeyError, IndexError):
+            self.raw = np.empty(size + ALIGNMENT, np.uint8)
+        self.size = size
+        start = self.raw.ctypes.data + -self.raw.ctypes.data % ALIGNMENT
+        self.__array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (start, False), "version": 3}
+
+    def __del__(self):
+        if _Block.held + self.raw.size <= POOL_BYTES:
+            _Block.free.setdefault(self.size, []).append(self.raw)
+            _Block.held += self.raw.size
 
 
 def empty(shape, dtype):
     """Return an uninitialised array that starts on a cache line."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return np.asarray(_Block(size)).view(dtype).reshape(shape)
+
+
+def release():
+    """Give the memory that waits for reuse back to the system."""
+    _Block.free.clear()
+    _Block.held = 0
 
 
 def zeros(shape, dtype):

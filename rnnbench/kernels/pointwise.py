@@ -9,15 +9,18 @@ Backward: dmakes, reads, makes, saved, parameters in; da and dp out; dreads are 
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from llvmlite import ir
 from numba import cfunc
 from numba.core import cgutils, types
 from numba.core.extending import intrinsic, register_jitable
 
 import rnnbench.ops.jit  # noqa: F401  gives the named functions their compiled meaning
+from rnnbench import ops
 from rnnbench.contract import Stage, probe
 from rnnbench.kernels import host
-from rnnbench.kernels.build import Build, function_hash, package_hash
+from rnnbench.kernels.build import Build, function_hash, package_hash, reachable
 from rnnbench.ops.vector import Vec
 
 I64 = ir.IntType(64)
@@ -25,6 +28,7 @@ FORWARD, INFER, BACKWARD = "forward", "infer", "backward"
 
 _stages: dict[str, tuple[Stage, str]] = {}
 _compiled: dict[tuple, object] = {}
+_jitable: set[FunctionType] = set()
 
 
 def address(stage: Stage, dtype: types.Float, direction: str) -> int:
@@ -41,16 +45,20 @@ def address(stage: Stage, dtype: types.Float, direction: str) -> int:
     key = f"{direction}{counts}:{function_hash(body)}:{package_hash()}"
     if (key, dtype) not in _compiled:
         _stages[key] = stage, direction
-        register_jitable(body)
+        _make_jitable(body)
         signature = types.void(Build(dtype, key), types.int64, types.int64, types.int64)
         _compiled[key, dtype] = cfunc(signature, cache=True, error_model="numpy")(_run)
     return _compiled[key, dtype].address
 
 
-def compiled(stage: Stage, dtype: types.Float, direction: str):
-    """Return the compiled function itself, whose ``inspect_llvm()`` shows what it does."""
-    wanted = address(stage, dtype, direction)
-    return next(function for function in _compiled.values() if function.address == wanted)
+def _make_jitable(body):
+    """Let compiled code call a cell's function and the plain functions it uses (``ops`` has its own meanings)."""
+    for function in reachable(body):
+        if not isinstance(function, FunctionType) or function in _jitable:
+            continue
+        if function.__module__ != ops.__name__:
+            _jitable.add(function)
+            register_jitable(function)
 
 
 def _run(build, table, rows, vectors):

@@ -26,6 +26,18 @@ def at(table, line, c, t, row):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def aligned(buffer):
+    """Address of the first cache line inside a byte array; the array must be kept alive by its owner."""
+    return (buffer.ctypes.data + 63) // 64 * 64
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def keep_alive(buffer):
+    """Numba frees an array after its last use, which its address is not: call this when the address is done with."""
+    buffer[0] = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def product(tile, widths, line, sources, t, row, rows, first, count, out, out_row, init, init_row, lane_bytes):
     """Vectors `first` to `first + count` of one matrix product, for `rows` rows, source by source.
 
@@ -69,7 +81,7 @@ def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, 
     for s in range(len(stages)):
         need = max(need, stages[s, 7])
     scratch_memory = np.empty(need * most + 64, np.uint8)
-    scratch = (scratch_memory.ctypes.data + 63) // 64 * 64
+    scratch = aligned(scratch_memory)
     table = np.empty((len(operands) + 1, 3), np.int64)
     bases = np.empty(len(operands) + 1, np.int64)
     for t in range(steps):
@@ -108,6 +120,7 @@ def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, 
             for r in range(first, first + n):
                 if mask == 0 or byte(mask + r) == 0:
                     copy_bytes(at(feeds, f, 0, t, r), at(feeds, f, 5, t, r), feeds[f, 10])
+    keep_alive(scratch_memory)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -1,0 +1,202 @@
+"""What is compiled is what was written: no doubles in float32 code, and never an old answer from a cache."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba import cfunc
+from numba.core import types
+
+import rnnbench
+from rnnbench.contract import Cell, Gate, Stage, Vector
+from rnnbench.kernels import pointwise, tile
+from rnnbench.kernels.build import function_hash, token
+from rnnbench.ops import tanh
+from helpers import ENGINE_CASES, as_params
+
+ROOT = Path(rnnbench.__file__).parent
+DIRECTIONS = (pointwise.FORWARD, pointwise.INFER, pointwise.BACKWARD)
+
+
+def inspected(compiled):
+    """The LLVM of a compiled function; compiled anew, because code from a cache cannot be looked into."""
+    return cfunc(compiled._sig, error_model="numpy")(compiled._pyfunc).inspect_llvm()
+
+
+def llvm_of(stage, dtype, direction):
+    wanted = pointwise.address(stage, dtype, direction)
+    return inspected(next(c for c in pointwise._compiled.values() if c.address == wanted))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("case", as_params(ENGINE_CASES))
+def test_float32_code_has_no_doubles(case, direction):
+    for stage in case.build().stages:
+        assert "double" not in llvm_of(stage, types.float32, direction)
+
+
+def test_a_double_would_be_seen():
+    def forward(a, reads, p):
+        return (tanh(a[0]) * 1.5,), ()
+
+    def backward(dmakes, reads, makes, saved, p):
+        return (dmakes[0],), (), ()
+
+    stage = Stage(forward, backward, makes=("h",), gates=(Gate("h", ("x", "h")),))
+    Cell(vectors=(Vector("h"),), stages=(stage,), output="h")
+    assert "double" in llvm_of(stage, types.float64, pointwise.FORWARD)
+
+
+@pytest.mark.parametrize("a_contiguous", [True, False])
+def test_float32_tiles_have_no_doubles(a_contiguous):
+    tile.address(types.float32, a_contiguous)
+    codes = [inspected(c) for c in tile._compiled if c._sig.args[0] == token(types.float32).type]
+    assert codes and not any("double" in code for code in codes)
+
+
+def test_float32_walks_have_no_doubles(tmp_path):
+    code = """
+import numpy as np
+from rnnbench import Recurrent
+from rnnbench.kernels import gradients, walk
+layer = Recurrent("lstm", 3, 5)
+layer.forward(np.zeros((2, 3, 3), np.float32))
+layer.backward(np.zeros((2, 3, 5), np.float32))
+for function in (walk.forward, walk.backward, gradients.weights, gradients.inputs):
+    (code,) = function.inspect_llvm().values()
+    assert "define" in code and "float" in code
+    print("double" in code)
+"""
+    assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["False"] * 4
+
+
+CELL = '''
+from rnnbench.contract import Cell, Gate, Stage, Vector
+from rnnbench.ops import one, tanh
+
+def squash(x):
+    return {body}
+
+def build():
+    def forward(a, reads, p):
+        return (squash(a[0]),), ()
+
+    def backward(dmakes, reads, makes, saved, p):
+        return (dmakes[0],), (), ()
+
+    stage = Stage(forward, backward, makes=("h",), gates=(Gate("h", ("x",)),))
+    return Cell(vectors=(Vector("h"),), stages=(stage,), output="h")
+'''
+
+RUN = """
+import sys
+import numpy as np
+from rnnbench import Recurrent, cells
+layer = Recurrent(cells.load_file(sys.argv[1]), 1, 1, bias=False)
+layer.params["weight_ih"][...] = 1
+print(float(layer.forward(np.ones((1, 1, 1), np.float32))[0][0, 0, 0]))
+"""
+
+
+def run(code, *arguments, cwd=None, **environment):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, env=os.environ | environment, cwd=cwd, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_edited_cell_gives_the_new_answer(tmp_path):
+    cell, cache = tmp_path / "edited.py", str(tmp_path / "cache")
+    answers = []
+    for body in ("tanh(x + x)", "tanh(x + x)", "tanh(x * x)", "tanh(x - x)"):  # of equal length, within one second
+        cell.write_text(CELL.format(body=body))
+        os.utime(cell, (1_000_000_000, 1_000_000_000))
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)  # Python's own cache goes by time and size
+        answers.append(float(run(RUN, cell, NUMBA_CACHE_DIR=cache)))
+    assert answers == pytest.approx([np.tanh(2), np.tanh(2), np.tanh(1), 0], rel=1e-6)
+
+
+def test_edited_ops_give_the_new_answer(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "rnnbench", ignore=shutil.ignore_patterns("__pycache__"))
+    cell, cache = tmp_path / "edited.py", str(tmp_path / "cache")
+    cell.write_text(CELL.format(body="tanh(x)"))
+    environment = {"NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(tmp_path)}
+    before = float(run(RUN, cell, cwd=tmp_path, **environment))
+    source = tmp_path / "rnnbench" / "ops" / "jit.py"
+    text = source.read_text()
+    assert "less_one + const(2, x)" in text
+    source.write_text(text.replace("less_one + const(2, x)", "less_one + const(3, x)"))
+    after = float(run(RUN, cell, cwd=tmp_path, **environment))
+    e = np.expm1(2.0)
+    assert [before, after] == pytest.approx([e / (e + 2), e / (e + 3)], rel=1e-6)
+
+
+def test_the_second_process_compiles_nothing(tmp_path):
+    code = """
+import numpy as np
+from numba.core import event
+from rnnbench import Recurrent
+with event.install_recorder("numba:compile") as recorder:
+    layer = Recurrent("gru", 3, 5)
+    layer.forward(np.zeros((2, 3, 3), np.float32))
+    layer.backward(np.zeros((2, 3, 5), np.float32))
+print(len(recorder.buffer))
+"""
+    first, second = (int(run(code, NUMBA_CACHE_DIR=str(tmp_path))) for _ in range(2))
+    assert first > 0
+    assert second == 0
+
+
+def test_function_hash_follows_what_a_function_calls():
+    def make(inner, constant):
+        def outer(x):
+            return inner(x) + constant
+
+        return outer
+
+    def one(x):
+        return x + 1
+
+    def two(x):
+        return x + 2
+
+    def same_as_one(x):
+        return x + 1
+
+    assert function_hash(make(one, 1)) == function_hash(make(same_as_one, 1))
+    hashes = {function_hash(f) for f in (make(one, 1), make(two, 1), make(one, 2), make(one, 1.0))}
+    assert len(hashes) == 4
+
+
+WIDTHS = {
+    "no AVX": "+sse2,+sse4.1,+sse4.2",
+    "AVX without FMA": "+sse4.2,+avx",
+    "AVX2": "+sse4.2,+avx,+avx2,+fma",
+}
+
+
+@pytest.mark.parametrize("features", WIDTHS.values(), ids=WIDTHS.keys())
+def test_other_machines(features, tmp_path):
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        pytest.skip("builds for other x86-64 processors run on x86-64 only")
+    code = """
+import numpy as np
+from rnnbench.kernels import cpu, host, reference
+from helpers import assert_close, problem, Case
+for name in ("lstm", "gru", "skip"):
+    for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
+        for T, B, I, H in ((3, 13, 5, 37), (2, 1, 1, 4), (4, 30, 17, 16)):
+            p = problem(Case(name).build(), T=T, B=B, I=I, H=H, dtype=dtype, lengths=np.arange(B) % (T + 1))
+            expected = p.both(reference)
+            for key, value in p.both(cpu).items():
+                assert_close(value, expected[key], tolerance, key)
+print(host.vector_bits())
+"""
+    environment = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
+    here = str(Path(__file__).parent)
+    bits = int(run(code, PYTHONPATH=os.pathsep.join([here, str(ROOT.parent)]), **environment))
+    assert bits == (256 if "+avx" in features else 128)

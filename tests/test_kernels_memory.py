@@ -1,0 +1,99 @@
+"""No kernel writes, or depends on what it reads, outside its buffers: guard bytes around every one of them."""
+
+import numpy as np
+import pytest
+
+from rnnbench.kernels import cpu, memory
+from helpers import ENGINE_CASES, as_params, problem
+
+GUARD = 4096
+PATTERN = 0xFF  # as floats: NaN, so that a value read from a guard poisons the result
+
+
+class Guarded:
+    """Hands out arrays inside larger ones whose rims carry a pattern."""
+
+    def __init__(self):
+        self.blocks = []
+
+    def take(self, size, dtype=np.uint8):
+        raw = np.full(size + 2 * GUARD + memory.ALIGNMENT, PATTERN, np.uint8)
+        start = GUARD + -(raw.ctypes.data + GUARD) % memory.ALIGNMENT
+        self.blocks.append((raw, start, start + size))
+        return raw[start : start + size].view(dtype)
+
+    def empty(self, shape, dtype):
+        return self.take(int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize, dtype).reshape(shape)
+
+    def zeros(self, shape, dtype):
+        out = self.empty(shape, dtype)
+        out[...] = 0
+        return out
+
+    def copy(self, array):
+        out = self.empty(array.shape, array.dtype)
+        out[...] = array
+        return out
+
+    def check(self):
+        assert self.blocks
+        for raw, start, stop in self.blocks:
+            assert (raw[:start] == PATTERN).all() and (raw[stop:] == PATTERN).all()
+
+
+class GuardedNumPy:
+    """NumPy as the driver sees it, with guarded results for the arrays that kernels write to."""
+
+    def __init__(self, guarded):
+        self.guarded = guarded
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def zeros(self, shape, dtype=float):
+        return self.guarded.zeros(shape, dtype)
+
+    def zeros_like(self, array):
+        return self.guarded.zeros(array.shape, array.dtype)
+
+    def array(self, value, *args):
+        out = np.array(value, *args)
+        return self.guarded.copy(out) if out.dtype.kind == "f" else out
+
+
+@pytest.fixture
+def guarded(monkeypatch):
+    guarded = Guarded()
+    monkeypatch.setattr(memory, "empty", guarded.empty)
+    monkeypatch.setattr(memory, "zeros", guarded.zeros)
+    monkeypatch.setattr(cpu, "np", GuardedNumPy(guarded))
+    return guarded
+
+
+SIZES = [(3, 5, 1, 1), (2, 13, 3, 17), (4, 25, 0, 33), (3, 1, 40, 16), (5, 7, 2, 100)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", as_params(ENGINE_CASES))
+def test_guard_bytes_survive(case, dtype, guarded):
+    for seed, (steps, rows, inputs, hidden) in enumerate(SIZES):
+        lengths = np.arange(rows) % (steps + 1) if seed % 2 else None
+        sizes = {"T": steps, "B": rows, "I": inputs, "H": hidden}
+        p = problem(case.build(), seed, **sizes, dtype=dtype, lengths=lengths, feed=seed > 2)
+        p.x = guarded.copy(p.x)
+        p.dy = guarded.copy(p.dy)
+        p.dstate = {name: guarded.copy(value) for name, value in p.dstate.items()}
+        inferred, _, _ = p.run(cpu, keep=False)
+        results = p.both(cpu)
+        guarded.check()
+        for name, array in {"inferred": inferred, **results}.items():
+            assert np.isfinite(array).all(), name
+
+
+def test_a_write_beyond_the_end_is_seen():
+    guarded = Guarded()
+    array = guarded.empty(8, np.float32)
+    guarded.check()
+    np.lib.stride_tricks.as_strided(array, shape=(9,))[8] = 1
+    with pytest.raises(AssertionError):
+        guarded.check()
