@@ -186,6 +186,8 @@ def probe(stage: Stage) -> int:
         ("backward dreads", dreads, stage.reads),
         ("backward dp", dp, stage.parameters),
     )
+    if not isinstance(saved, tuple):
+        raise ValueError(f"forward saved: got {saved!r}, expected a tuple")
     for what, got, expected in counts:
         if not isinstance(got, tuple) or len(got) != len(expected):
             raise ValueError(f"{what}: got {got!r}, expected a tuple of {len(expected)}")
@@ -212,13 +214,28 @@ def check(cell: Cell) -> None:
     gates = [g.name for g in cell.gates]
     if len(set(gates)) != len(gates):
         fail("gates", f"got {gates}, expected distinct names over all stages")
+    for vector in cell.vectors:
+        if vector.width != HIDDEN and (type(vector.width) is not int or vector.width < 1):
+            fail(f"vector {vector.name!r}", f"width: got {vector.width!r}, expected an integer >= 1 or {HIDDEN!r}")
+        if vector.initial != LEARNED and not isinstance(vector.initial, int | float):
+            fail(f"vector {vector.name!r}", f"initial: got {vector.initial!r}, expected a number or {LEARNED!r}")
+    declared = [p.name for p in cell.parameters]
+    reserved = [n for n in declared if n.startswith(("weight_", "bias", "initial_"))]
+    if len(known) != len(declared) or reserved:
+        fail("parameters", f"got {declared}, expected distinct names other than weight_..., bias..., initial_...")
     made: set[str] = set()
     for number, stage in enumerate(cell.stages):
         where = f"stage {number}"
         if not stage.makes:
             fail(where, "makes nothing")
+        for gate in stage.gates:
+            if len(set(gate.sources)) != len(gate.sources):
+                fail(where, f"gate {gate.name!r} has sources {gate.sources}, expected distinct ones")
         for source in (*stage.reads, *(s for g in stage.gates for s in g.sources)):
-            name, lag = parse(source)
+            try:
+                name, lag = parse(source)
+            except ValueError as error:
+                fail(where, str(error))
             if name != INPUT and name not in names:
                 fail(where, f"source {source!r} is no vector, expected 'x' or one of {names}")
             if name != INPUT and lag == 0 and name not in made:
@@ -238,7 +255,7 @@ def check(cell: Cell) -> None:
             fail(where, f"parameters {unknown} are not declared, expected some of {sorted(known)}")
         try:
             probe(stage)
-        except (ValueError, TypeError, NameError, AttributeError) as error:
+        except Exception as error:  # whatever a user's function raises, the cell and the stage are named
             fail(where, str(error))
     if unmade := [n for n in names if n not in made]:
         fail("vectors", f"no stage makes {unmade}")

@@ -24,8 +24,7 @@ _user_cells: dict[str, ModuleType] = {}
 
 def names() -> list[str]:
     """Return the names of all cells, the user's own included, sorted."""
-    shipped = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return sorted({*shipped, *_user_cells})
+    return sorted({*_shipped(), *_user_cells})
 
 
 def get(name: str, **options: Any) -> Cell:
@@ -74,8 +73,8 @@ def load_file(path: str | Path) -> str:
     name = path.stem
     if not path.is_file() or path.suffix != ".py":
         raise ValueError(f"cells file: got {str(path)!r}, expected an existing .py file")
-    if not name.isidentifier() or name in (shipped := [m.name for m in pkgutil.iter_modules(__path__)]):
-        raise ValueError(f"cells file: name {name!r} is taken or not an identifier, shipped are {shipped}")
+    if not name.isidentifier() or name in _shipped():
+        raise ValueError(f"cells file: name {name!r} is taken or no identifier, expected another than {_shipped()}")
     qualified = f"rnnbench_user_cells_{name}"
     spec = importlib.util.spec_from_file_location(qualified, path)
     module = importlib.util.module_from_spec(spec)
@@ -86,11 +85,13 @@ def load_file(path: str | Path) -> str:
         raise ValueError(f"cells file {path}: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "build", None)):
         raise ValueError(f"cells file {path}: expected a function build(**options) that returns a Cell")
+    before = dict(_user_cells)
     _user_cells[name] = module
     try:
         get(name)
     except Exception as error:
-        del _user_cells[name]
+        _user_cells.clear()
+        _user_cells.update(before)
         raise ValueError(f"cells file {path}: {error}") from error
     return name
 
@@ -115,6 +116,10 @@ def describe(name: str) -> dict[str, Any]:
         "tape_bytes_per_step": 4 * layout.tape_floats(),
         "flops_per_step": layout.flops_per_step(),
     }
+
+
+def _shipped() -> list[str]:
+    return [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
 
 
 def _module(name: str) -> ModuleType:

@@ -19,7 +19,7 @@ def build(activation="tanh", output_activation="linear", output_size=None):
     """Build the cell; both activations are tanh, sigmoid, relu, linear or step, `output_size` an integer >= 1."""
     hidden = activated(*choose("activation", activation, ACTIVATIONS))
     output = activated(*choose("output_activation", output_activation, ACTIVATIONS))
-    if output_size is not None and (not isinstance(output_size, int) or output_size < 1):
+    if output_size is not None and (type(output_size) is not int or output_size < 1):
         raise ValueError(f"output_size: got {output_size!r}, expected an integer >= 1 or None")
 
     return Cell(

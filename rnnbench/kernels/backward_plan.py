@@ -23,9 +23,9 @@ def backward_tables(sizes, packed, parameters, tape, gradients, dy, dstate):
 
     Parameters
     ----------
-    packed : dict of :func:`rnnbench.kernels.pack.pack_backward`
+    packed : dict of :func:`rnnbench.kernels.packing.pack_backward`
     parameters : dict of arrays
-        Of :func:`rnnbench.kernels.pack.pad_parameters`.
+        Of :func:`rnnbench.kernels.packing.pad_parameters`.
     tape : rnnbench.kernels.cpu.Tape
     gradients : dict of Lane
         Of :func:`slots`.
@@ -66,7 +66,7 @@ def backward_tables(sizes, packed, parameters, tape, gradients, dy, dstate):
             lane, vectors = gradients[name], sizes.vectors(layout.widths[name])
             products.add(*lane.line(lag), first_source, len(sources), vectors, c0=lane.replica)
         stages.add(
-            pointwise.address(stage, sizes.numba, pointwise.BACKWARD), sizes.vectors(width), first_operand,
+            pointwise.compiled(stage, sizes.engine.dtype, pointwise.BACKWARD).address, sizes.vectors(width), first_operand,
             len(operands), first_product, len(products),
         )  # fmt: skip
     tables = (

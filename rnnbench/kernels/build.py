@@ -1,30 +1,34 @@
-"""Numba types that say *which* code a compiled function holds, so that no cache ever answers with old code.
+"""Compiling so that no cache ever answers with old or with other code.
 
-Numba's file cache looks at the source file of the function it compiled and at the types of its arguments. The text of a
-cell, of ``ops`` and of the other kernel modules is therefore made part of an argument's type, as a hash.
+Numba's file cache looks only at the source file of the function it compiles, not at the cells, ``ops`` and kernels behind
+it. And it keeps all signatures of a function under one index, in which two processes that compile different ones at the
+same time can swap their code. So every function here is compiled for one signature under a name of its own, which holds a
+hash of all the code behind it and of the processor it is for.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 from llvmlite import ir
+from numba import cfunc, njit
 from numba.core import types
 from numba.core.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 from rnnbench import ops
+from rnnbench.kernels import host
 
 
 class Build(types.Type):
-    """The type of an argument that carries no value: precision, and the hash of the code behind it."""
+    """The type of an argument that carries no value: the precision, and which body a shared text stands for."""
 
-    def __init__(self, dtype, key):
-        self.dtype, self.key_text = dtype, key
-        super().__init__(name=f"Build({dtype}, {key})")
+    def __init__(self, dtype, body=""):
+        self.dtype, self.body = dtype, body
+        super().__init__(name=f"Build({dtype}, {body})")
 
 
 @register_model(Build)
@@ -37,7 +41,7 @@ class Token:
     """The Python value whose Numba type is a Build."""
 
     def __init__(self, dtype):
-        self.type = Build(dtype, package_hash())
+        self.type = Build(dtype)
 
 
 @typeof_impl.register(Token)
@@ -54,6 +58,27 @@ def _unbox(typ, obj, context):
 def token(dtype: types.Float) -> Token:
     """Return the token for a precision."""
     return Token(dtype)
+
+
+@cache
+def compile_function(function: FunctionType, signature) -> Callable:
+    """Compile a plain function for one signature, to be called from Python; releases the GIL."""
+    return njit(signature, nogil=True, cache=True, error_model="numpy")(_named(function, signature))
+
+
+@cache
+def compile_pointer(function: FunctionType, signature):
+    """Compile a plain function for one signature, to be called by its ``address``."""
+    return cfunc(signature, cache=True, error_model="numpy")(_named(function, signature))
+
+
+def _named(function, signature):
+    """A copy of the function whose name, and so whose cache files, belong to this code and signature alone."""
+    text = f"{package_hash()} {signature} {sorted(host.features())}"
+    name = f"{function.__name__}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    copy = FunctionType(function.__code__, function.__globals__, name, function.__defaults__, function.__closure__)
+    copy.__qualname__, copy.__module__ = name, function.__module__
+    return copy
 
 
 @cache

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba.core import types
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import gradients, threads, tile, walk
+from rnnbench.kernels import gradients, threads
 from rnnbench.kernels.backward_plan import add_da_sources, backward_tables, slots
-from rnnbench.kernels.build import token
 from rnnbench.kernels.forward_plan import forward_tables
-from rnnbench.kernels.pack import pack_backward, pack_forward, pad_parameters
+from rnnbench.kernels.packing import pack_backward, pack_forward, pad_parameters
 from rnnbench.kernels.plan import Sizes, Table, readers, source_line
 from rnnbench.kernels.reference import row_lengths
 
-NUMBA_TYPES = {"float32": types.float32, "float64": types.float64}
 SMALL = 200_000  # floating-point operations below which a second thread costs more than it brings
 
 
@@ -49,7 +46,7 @@ class Tape:
 
 def prepare(layout, weights, dtype, replicas=1):
     """Pack the weights once for several forward passes; see `forward` for the arguments."""
-    sizes = Sizes(layout, dtype, NUMBA_TYPES[dtype.name], replicas, 0, 0)
+    sizes = Sizes(layout, dtype, replicas, 0, 0)
     return Prepared(layout, weights, pack_forward(sizes, weights), pad_parameters(sizes, weights))
 
 
@@ -59,17 +56,17 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     `weights` may also be what `prepare` returned.
     """
     replicas, steps, rows = x.shape[:3]
-    sizes = Sizes(layout, x.dtype, NUMBA_TYPES[x.dtype.name], replicas, steps, rows)
+    sizes = Sizes(layout, x.dtype, replicas, steps, rows)
     prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas)
     if keep and prepared.backward is None:  # now: parameters may be edited before the backward pass
         prepared.backward = pack_backward(sizes, prepared.weights)
     x = np.array(x) if keep else np.ascontiguousarray(x)
-    active = np.ascontiguousarray(active, np.int64)
+    active = np.array(active, np.int64)
     masks = _masks(feed or {}, active, rows)
     lanes = _lanes(sizes, state, feed or {}, masks, keep)
     y = np.zeros((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
     tables = forward_tables(sizes, prepared.forward, prepared.parameters, lanes, x, y, masks)
-    _walk(sizes, walk.forward, tables, active, steps)
+    _walk(sizes, sizes.engine.forward, tables, active, steps)
     final = {name: _final(lanes["read"][name], layout.widths[name], active, rows) for name in layout.states}
     return y, final, Tape(sizes, prepared, x, active, masks, lanes) if keep else None
 
@@ -81,7 +78,7 @@ def backward(tape, dy, dstate, truncate=None):
     dstate = {name: np.ascontiguousarray(value) for name, value in dstate.items()}
     flow = slots(sizes)
     tables, _keep = backward_tables(sizes, prepared.backward, prepared.parameters, tape, flow, dy, dstate)
-    _walk(sizes, walk.backward, tables, tape.active, sizes.steps, truncate or 0)
+    _walk(sizes, sizes.engine.backward, tables, tape.active, sizes.steps, truncate or 0)
     dx = np.zeros_like(tape.x)
     grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     if sizes.steps and sizes.rows:
@@ -133,18 +130,12 @@ def _final(lane, width, active, rows):
     return np.ascontiguousarray(lane.array[:, row % lane.array.shape[1], np.arange(rows), :width])
 
 
-def _engine(sizes, a_contiguous):
-    """Token, tile, and the widest tile for each number of rows."""
-    widths = np.array([1] + [tile.widest(r) for r in range(1, tile.max_rows() + 1)])
-    return token(sizes.numba), tile.address(sizes.numba, a_contiguous), widths, tile.max_rows()
-
-
 def _walk(sizes, function, tables, active, *last):
-    build, address, widths, most = _engine(sizes, True)
+    e = sizes.engine
     replicas = zip(*(table.arrays(sizes.replicas) for table in tables), strict=True)
     threads.run(
         lambda table, first, stop: function(
-            build, address, widths, most, sizes.lane_bytes, table, active, first, stop, *last
+            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, table, active, first, stop, *last
         ),
         [(table, *block) for table in replicas for block in _blocks(sizes, active)],
     )
@@ -158,19 +149,19 @@ def _blocks(sizes, active):
         return [(0, sizes.rows)] if sizes.rows else []
     share = max(1, workers // sizes.replicas)
     if sizes.rows and active[-1] < sizes.rows:
-        share = max(share, min(4 * workers, sizes.rows // tile.max_rows()))
+        share = max(share, min(4 * workers, sizes.rows // sizes.engine.most))
     share = min(share, sizes.rows)
     return [(i * sizes.rows // share, (i + 1) * sizes.rows // share) for i in range(share)]
 
 
 def _weight_gradients(tape, grads):
     sizes, layout = tape.sizes, tape.sizes.layout
-    build, address, _, most = _engine(sizes, False)
+    e = sizes.engine
     size, chunk = sizes.dtype.itemsize, gradients.chunk_steps(sizes.rows)
     tasks = []
     for stage, work, width in zip(layout.cell.stages, tape.lanes["work"], layout.stage_widths, strict=True):
         pieces = -(-threads.get_num_threads() // max(1, len(stage.gates) * sizes.replicas))
-        cuts = [width * i // pieces // most * most for i in range(pieces)] + [width]
+        cuts = [width * i // pieces // e.most * e.most for i in range(pieces)] + [width]
         for gate, lane in zip(stage.gates, work, strict=False):
             da, targets = Table(6), Table(9)
             bias, rows = 0, layout.bias_rows.get(gate.name)
@@ -182,8 +173,8 @@ def _weight_gradients(tape, grads):
             for pair in zip(da.arrays(sizes.replicas), targets.arrays(sizes.replicas), strict=True):
                 tasks += [(*pair, *cut) for cut in zip(cuts, cuts[1:], strict=False) if cut[0] < cut[1]]
     threads.run(
-        lambda da, targets, first, stop: gradients.weights(
-            build, address, most, sizes.lanes, size, da, targets, tape.active, sizes.rows, chunk, first, stop
+        lambda da, targets, first, stop: e.weights(
+            e.token, e.tile_columns, e.most, e.lanes, size, da, targets, tape.active, sizes.rows, chunk, first, stop
         ),
         tasks,
     )
@@ -209,8 +200,8 @@ def _parameter_gradients(tape, grads):
             table = Table(5)
             table.add(*lane.line(), c0=lane.replica)
             for r, buffer in enumerate(table.arrays(sizes.replicas)):
-                gradients.columns_sum(
-                    token(sizes.numba), sizes.lanes, sizes.dtype.itemsize, buffer,
+                sizes.engine.columns_sum(
+                    sizes.engine.token, sizes.lanes, sizes.dtype.itemsize, buffer,
                     grads[name][r].ctypes.data, tape.active, chunk, 0, width,
                 )  # fmt: skip
 
@@ -231,10 +222,10 @@ def _input_gradients(tape, dx):
     steps = gradients.chunk_steps(sizes.rows)
     pieces = [(t, min(t + steps, sizes.steps)) for t in range(0, sizes.steps, steps)]
     tables = zip(sources.arrays(sizes.replicas), target.arrays(sizes.replicas), strict=True)
-    build, address, widths, most = _engine(sizes, True)
+    e = sizes.engine
     threads.run(
-        lambda table, line, first, stop: gradients.inputs(
-            build, address, widths, most, sizes.lane_bytes, table, line, tape.active, sizes.rows, first, stop
+        lambda table, line, first, stop: e.inputs(
+            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, table, line, tape.active, sizes.rows, first, stop
         ),
         [(*pair, *piece) for pair in tables for piece in pieces],
     )

@@ -55,7 +55,7 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed):
             operands.add(*lane.line(), lane_bytes, 0, c0=lane.replica)
         direction = pointwise.FORWARD if training else pointwise.INFER
         stages.add(
-            pointwise.address(stage, sizes.numba, direction), vectors, first_group, len(groups), first_operand,
+            pointwise.compiled(stage, sizes.engine.dtype, direction).address, vectors, first_group, len(groups), first_operand,
             len(operands), strip, scratch_row,
         )  # fmt: skip
     made = lanes["made"][layout.cell.output]

@@ -8,7 +8,7 @@ on how many there are, and no atomics are needed.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba.core.extending import register_jitable
 
 from rnnbench.kernels.memory import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
 from rnnbench.kernels.walk import aligned, at, keep_alive, product
@@ -21,7 +21,6 @@ def chunk_steps(rows):
     return max(1, CHUNK_ROWS // max(rows, 1))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
 def weights(build, tile, most, lanes, size, da, targets, active, rows, chunk, first, stop):
     """Add to the gradients of rows `first` to `stop` of one gate's weight blocks and bias.
 
@@ -70,7 +69,7 @@ def weights(build, tile, most, lanes, size, da, targets, active, rows, chunk, fi
     keep_alive(memory)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def pack_rows(build, panel, targets, s, column, columns, active, t0, t1, lanes, size):
     """Lay columns of a source's running rows side by side as ``[row][2][lanes]``; return how many rows."""
     count, row_bytes = 0, 2 * lanes * size
@@ -89,7 +88,7 @@ def pack_rows(build, panel, targets, s, column, columns, active, t0, t1, lanes, 
     return count
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def ragged(tile, tall, vectors, out, lane_bytes, zero, da, offset, panel, active, t0, t1):
     """One tile's sum over a chunk in which rows have ended: step by step, the running rows only."""
     init, init_row, done = zero, 0, 0
@@ -101,7 +100,6 @@ def ragged(tile, tall, vectors, out, lane_bytes, zero, da, offset, panel, active
         done += active[t]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
 def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):
     """Add the sum over all steps and running rows of numbers `first` to `stop` of a buffer (a table's line)."""
     memory = np.zeros(lanes * size + 64, np.uint8)
@@ -115,7 +113,6 @@ def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):
     keep_alive(memory)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
 def inputs(build, tile, widths, most, lane_bytes, sources, dx, active, rows, first, stop):
     """Gradient by the input of steps `first` to `stop`.
 

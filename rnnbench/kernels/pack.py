@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
-
-from rnnbench.contract import parse
-from rnnbench.kernels import memory, tile
-from rnnbench.kernels.plan import groups_of, readers
-
 BLOCK = 16  # rows of k moved together, so that each cache line written is filled at once
 
 
-@njit(nogil=True, cache=True)
 def pack_units(out, k_first, weights, gates, gate, lanes):
     """Lay out a block for forward products: a column of the tile is a unit of a gate, k runs over the source.
 
@@ -33,7 +25,6 @@ def pack_units(out, k_first, weights, gates, gate, lanes):
                     out[panel, k_first + k, half, lane] = weights[unit, k] if unit < units else 0
 
 
-@njit(nogil=True, cache=True)
 def pack_columns(out, k_first, weights, lanes):
     """Lay out a matrix as it is: a column of the tile is a column of `weights`, k runs over its rows."""
     rows, width = weights.shape
@@ -43,68 +34,3 @@ def pack_columns(out, k_first, weights, lanes):
             for c in range(2 * lanes):
                 column = first + c
                 out[panel, k_first + k, c // lanes, c % lanes] = weights[k, column] if column < width else 0
-
-
-def pack_forward(sizes, weights):
-    """Pack the weights for the forward walk.
-
-    Returns
-    -------
-    dict
-        By the names of a group's gates: (panels (R, panels, k, 2, lanes), bias (R, vectors * lanes)).
-    """
-    layout, lanes = sizes.layout, sizes.lanes
-    replicas, packed = sizes.replicas, {}
-    for stage, width in zip(layout.cell.stages, layout.stage_widths, strict=True):
-        for sources, gates in groups_of(stage):
-            vectors = sizes.vectors(width) * len(gates)
-            depth = sum(layout.widths[parse(s)[0]] for s in sources)
-            shape = (replicas, -(-vectors // tile.PANEL), depth, tile.PANEL, lanes)
-            panels = memory.empty(shape, sizes.dtype)
-            if vectors % tile.PANEL:
-                panels[:, -1, :, -1] = 0
-            bias = memory.zeros((replicas, sizes.vectors(width), len(gates), lanes), sizes.dtype)
-            for number, gate in enumerate(gates):
-                k = 0
-                for source in sources:
-                    block = layout.blocks[gate.name, source]
-                    for r in range(replicas):
-                        part = weights[block.key][r, block.start : block.stop]
-                        pack_units(panels[r], k, part, len(gates), number, lanes)
-                    k += layout.widths[parse(source)[0]]
-                if gate.name in layout.bias_rows and "bias" in weights:
-                    start, stop = layout.bias_rows[gate.name]
-                    padded = np.zeros((replicas, sizes.vectors(width) * lanes), sizes.dtype)
-                    padded[:, :width] = weights["bias"][:, start:stop]
-                    bias[:, :, number] = padded.reshape(replicas, -1, lanes)
-            packed[tuple(g.name for g in gates)] = panels, bias
-    return packed
-
-
-def pack_backward(sizes, weights):
-    """Pack the weights for gradients by the sources: by (stage, source), panels (R, panels, k, 2, lanes)."""
-    layout, packed = sizes.layout, {}
-    for number, stage in enumerate(layout.cell.stages):
-        for source, gates in readers(stage).items():
-            width = layout.widths[parse(source)[0]]
-            depth = layout.stage_widths[number] * len(gates)
-            panels = -(-sizes.vectors(width) // tile.PANEL)
-            shape = (sizes.replicas, panels, depth, tile.PANEL, sizes.lanes)
-            out = memory.empty(shape, sizes.dtype)
-            for i, gate in enumerate(gates):
-                block = layout.blocks[gate.name, source]
-                for r in range(sizes.replicas):
-                    part = weights[block.key][r, block.start : block.stop]
-                    pack_columns(out[r], i * layout.stage_widths[number], part, sizes.lanes)
-            packed[number, source] = out
-    return packed
-
-
-def pad_parameters(sizes, weights):
-    """Return the unit parameters as lanes with one row and no time: (R, 1, 1, padded width)."""
-    out = {}
-    for name, width in sizes.layout.parameter_widths.items():
-        array = memory.zeros((sizes.replicas, 1, 1, sizes.vectors(width) * sizes.lanes), sizes.dtype)
-        array[:, 0, 0, :width] = weights[name]
-        out[name] = array
-    return out

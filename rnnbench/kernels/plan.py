@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import host, memory
+from rnnbench.kernels import memory
+from rnnbench.kernels.engine import engine
 
 
 class Lane:
@@ -56,11 +57,10 @@ class Table:
 class Sizes:
     """What every buffer's shape follows from."""
 
-    def __init__(self, layout, dtype, numba_dtype, replicas, steps, rows):
-        self.layout, self.dtype, self.numba = layout, dtype, numba_dtype
+    def __init__(self, layout, dtype, replicas, steps, rows):
+        self.layout, self.dtype, self.engine = layout, dtype, engine(dtype.name)
         self.replicas, self.steps, self.rows = replicas, steps, rows
-        self.lanes = host.lanes(numba_dtype)
-        self.lane_bytes = self.lanes * dtype.itemsize
+        self.lanes, self.lane_bytes = self.engine.lanes, self.engine.lane_bytes
 
     def vectors(self, width):
         """Vectors that hold `width` numbers."""

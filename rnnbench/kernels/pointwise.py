@@ -12,7 +12,6 @@ from __future__ import annotations
 from types import FunctionType
 
 from llvmlite import ir
-from numba import cfunc
 from numba.core import cgutils, types
 from numba.core.extending import intrinsic, register_jitable
 
@@ -20,19 +19,18 @@ import rnnbench.ops.jit  # noqa: F401  gives the named functions their compiled 
 from rnnbench import ops
 from rnnbench.contract import Stage, probe
 from rnnbench.kernels import host
-from rnnbench.kernels.build import Build, function_hash, package_hash, reachable
+from rnnbench.kernels.build import Build, compile_pointer, function_hash, reachable
 from rnnbench.ops.vector import Vec
 
 I64 = ir.IntType(64)
 FORWARD, INFER, BACKWARD = "forward", "infer", "backward"
 
 _stages: dict[str, tuple[Stage, str]] = {}
-_compiled: dict[tuple, object] = {}
 _jitable: set[FunctionType] = set()
 
 
-def address(stage: Stage, dtype: types.Float, direction: str) -> int:
-    """Return the address of a stage's compiled function.
+def compiled(stage: Stage, dtype: types.Float, direction: str):
+    """Return a stage's compiled function, which has an ``address``.
 
     Parameters
     ----------
@@ -40,15 +38,13 @@ def address(stage: Stage, dtype: types.Float, direction: str) -> int:
     dtype : float32 or float64
     direction : "forward", "infer" (nothing saved) or "backward"
     """
-    body = stage.backward if direction == BACKWARD else stage.forward
+    function = stage.backward if direction == BACKWARD else stage.forward
     counts = (len(stage.gates), len(stage.reads), len(stage.makes), len(stage.parameters), probe(stage))
-    key = f"{direction}{counts}:{function_hash(body)}:{package_hash()}"
-    if (key, dtype) not in _compiled:
-        _stages[key] = stage, direction
-        _make_jitable(body)
-        signature = types.void(Build(dtype, key), types.int64, types.int64, types.int64)
-        _compiled[key, dtype] = cfunc(signature, cache=True, error_model="numpy")(_run)
-    return _compiled[key, dtype].address
+    body = f"{direction}{counts}:{function_hash(function)}"
+    if body not in _stages:
+        _stages[body] = stage, direction
+        _make_jitable(function)
+    return compile_pointer(_run, types.void(Build(dtype, body), types.int64, types.int64, types.int64))
 
 
 def _make_jitable(body):
@@ -67,7 +63,7 @@ def _run(build, table, rows, vectors):
 
 @intrinsic
 def _emit(context, build, table, rows, vectors):
-    stage, direction = _stages[build.key_text]
+    stage, direction = _stages[build.body]
     vec = Vec(build.dtype, host.lanes(build.dtype))
     emit = _emit_backward if direction == BACKWARD else _emit_forward
 

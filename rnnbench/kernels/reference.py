@@ -69,6 +69,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     read = {name: lane.copy() if name in feed else lane for name, lane in made.items()}
     if keep:  # parameters may be edited before the backward pass
         weights = {key: value.copy() for key, value in weights.items()}
+        feed = {name: (values, mask.copy()) for name, (values, mask) in feed.items()}
     tape = Tape(layout, weights, x.copy() if keep else x, active, feed, made, read)
     for t in range(steps):
         n = active[t]

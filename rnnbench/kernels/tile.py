@@ -14,16 +14,14 @@ from __future__ import annotations
 from functools import cache
 
 from llvmlite import ir
-from numba import cfunc
 from numba.core import types
 from numba.core.extending import intrinsic
 
 from rnnbench.kernels import host
-from rnnbench.kernels.build import token
+from rnnbench.kernels.build import compile_pointer, token
 from rnnbench.ops.primitives import call_llvm
 from rnnbench.ops.vector import element
 
-_compiled: list = []  # compiled code lives as long as its function object
 PANEL = 2  # vectors side by side in packed matrices
 I64 = ir.IntType(64)
 
@@ -176,7 +174,6 @@ def _tile_columns(build, rows, vectors, out, out_rows, init, init_rows, a, a_str
     _emit_columns(build, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k)
 
 
-@cache
 def address(dtype: types.Float, a_contiguous: bool) -> int:
     """Return the address of the compiled tile.
 
@@ -187,8 +184,10 @@ def address(dtype: types.Float, a_contiguous: bool) -> int:
         True: rows of A are `a_stride` bytes apart and contiguous in k. False: steps of k are `a_stride` bytes apart and rows
         are neighbours.
     """
-    function = _tile_rows if a_contiguous else _tile_columns
+    return compiled(dtype, a_contiguous).address
+
+
+def compiled(dtype: types.Float, a_contiguous: bool):
+    """Return the compiled tile."""
     signature = types.void(token(dtype).type, *[types.int64] * 11)
-    compiled = cfunc(signature, cache=True, error_model="numpy")(function)
-    _compiled.append(compiled)
-    return compiled.address
+    return compile_pointer(_tile_rows if a_contiguous else _tile_columns, signature)

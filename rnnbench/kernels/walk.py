@@ -10,12 +10,12 @@ A buffer of T + lag rows in time is addressed as a ring, so that inference can k
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba.core.extending import register_jitable
 
 from rnnbench.kernels.memory import add_numbers, byte, call_stage, call_tile, clear_bytes, copy_bytes
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def at(table, line, c, t, row):
     """Address of a buffer's row; the buffer is described by five columns of a table's line, from column c.
 
@@ -25,19 +25,19 @@ def at(table, line, c, t, row):
     return table[line, c] + slot * table[line, c + 3] + row * table[line, c + 4]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def aligned(buffer):
     """Address of the first cache line inside a byte array; the array must be kept alive by its owner."""
     return (buffer.ctypes.data + 63) // 64 * 64
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def keep_alive(buffer):
     """Numba frees an array after its last use, which its address is not: call this when the address is done with."""
     buffer[0] = 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def product(tile, widths, line, sources, t, row, rows, first, count, out, out_row, init, init_row, lane_bytes):
     """Vectors `first` to `first + count` of one matrix product, for `rows` rows, source by source.
 
@@ -64,7 +64,6 @@ def product(tile, widths, line, sources, t, row, rows, first, count, out, out_ro
         done += width
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
 def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, steps):
     """Walk rows `first` to `stop` forward through all steps.
 
@@ -123,13 +122,12 @@ def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, 
     keep_alive(scratch_memory)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def mask_after(mask, per_step, t, steps):
     """Address of the flags of the rows that step t + 1 feeds; 0 after the last step."""
     return mask + (t + 1) * per_step if t + 1 < steps else 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
 def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop, steps, truncate):
     """Walk rows `first` to `stop` backward through all steps.
 
@@ -176,7 +174,7 @@ def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop,
                         clear_bytes(at(slots, v, 0, t - lag, r), slots[v, 5])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def start_rows(build, states, t, first, stop):
     """Rows that end at step t start with the gradient by their final state."""
     for s in range(len(states)):
@@ -186,7 +184,7 @@ def start_rows(build, states, t, first, stop):
                 add_numbers(build, at(states, s, 0, t - back, r), source, states[s, 8])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def cut_fed(feeds, t, first, stop, steps):
     """No gradient reaches a value of step t that was replaced before step t + 1 read it."""
     for f in range(len(feeds)):
@@ -196,7 +194,7 @@ def cut_fed(feeds, t, first, stop, steps):
                 clear_bytes(at(feeds, f, 0, t, r), feeds[f, 5])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@register_jitable
 def spread(tile, widths, most, lane_bytes, products, sources, p, t, first, count):
     """Add da times the weights to the gradient of one source vector, panel by panel."""
     tiles = (count + most - 1) // most

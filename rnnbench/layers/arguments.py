@@ -30,7 +30,7 @@ def one_of(name, value, allowed):
 def dtype_name(dtype):
     """Return the name of anything NumPy takes for a dtype, or the thing itself."""
     try:
-        return np.dtype(dtype).name
+        return dtype if dtype is None else np.dtype(dtype).name
     except TypeError:
         return dtype
 
@@ -65,16 +65,17 @@ def array(name, value, shape, dtype):
         raise TypeError(f"{name}: got dtype {value.dtype}, expected {dtype}")
     fits = value.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, value.shape, strict=True))
     if not fits:
-        expected = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
+        expected = str(shape).replace("None", "any")
         raise ValueError(f"{name}: got shape {value.shape}, expected {expected}")
     return np.ascontiguousarray(value)
 
 
 def check_params(layer):
     """Refuse parameters that were replaced by something of another shape or dtype."""
+    for key in layer.params.keys() ^ layer.grads.keys():
+        problem = "unknown" if key in layer.params else "missing"
+        raise KeyError(f"params: {key!r} is {problem}, expected the keys {sorted(layer.grads)}")
     for key, grad in layer.grads.items():
-        if key not in layer.params:
-            raise KeyError(f"params: {key!r} is missing, expected the keys {sorted(layer.grads)}")
         array(f"params[{key!r}]", layer.params[key], grad.shape, layer.dtype)
 
 

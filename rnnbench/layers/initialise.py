@@ -106,7 +106,9 @@ def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
 
 
 def _recipe(init):
-    recipe = {"name": init} if isinstance(init, str) else dict(init)
+    if not isinstance(init, str | dict):
+        raise ValueError(f"init: got {init!r}, expected a name or a dict")
+    recipe = {"name": init} if isinstance(init, str) else init
     defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0}
     if unknown := set(recipe) - set(defaults):
         raise ValueError(f"init: got keys {sorted(unknown)}, expected some of {list(defaults)}")
@@ -115,7 +117,7 @@ def _recipe(init):
     if recipe["name"] not in allowed:
         raise ValueError(f"init: got {recipe['name']!r}, expected one of {', '.join(allowed)}")
     for key in ("gain", "forget_bias", "input"):
-        if isinstance(recipe[key], bool) or not isinstance(recipe[key], int | float):
+        if isinstance(recipe[key], bool) or not isinstance(recipe[key], int | float | np.number):
             raise ValueError(f"init: {key} {recipe[key]!r} is not a number")
     return recipe
 

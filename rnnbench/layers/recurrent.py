@@ -23,6 +23,7 @@ DTYPES = {"float32": np.float32, "float64": np.float64}
 class Tape:
     """What one forward pass keeps for its backward pass; good for one backward."""
 
+    layer: Recurrent
     kernel: Any
     raw: dict[str, np.ndarray]
     order: arguments.Order
@@ -146,7 +147,7 @@ class Recurrent:
         tape : Tape
             With ``tape=True`` only.
         """
-        if tape not in (None, True, False):
+        if not (tape is None or isinstance(tape, bool)):
             raise ValueError(f"tape: got {tape!r}, expected None, True or False")
         arguments.one_of("outputs", outputs, ("all", "last"))
         arguments.one_of("reverse", reverse, (True, False))
@@ -160,7 +161,7 @@ class Recurrent:
         )
         y = order.last(y[0]) if outputs == "last" else order.back(y[0])
         final = arguments.states_back(self, order, final)
-        kept = None if tape is False else Tape(kernel, raw, order, outputs, learned)
+        kept = None if tape is False else Tape(self, kernel, raw, order, outputs, learned)
         self._tape = None if tape else kept
         return (y, final, kept) if tape else (y, final)
 
@@ -187,9 +188,13 @@ class Recurrent:
         RuntimeError
             Without a forward pass to go back through, or when its tape was used before.
         """
-        tape = tape or self._tape
-        if tape is None:
+        if tape is None and self._tape is None:
             raise RuntimeError("backward: no tape, expected a forward pass first (and not with tape=False)")
+        tape = self._tape if tape is None else tape
+        if not isinstance(tape, Tape):
+            raise TypeError(f"tape: got {type(tape).__name__}, expected the one that forward(..., tape=True) returned")
+        if tape.layer is not self:
+            raise ValueError(f"tape: it belongs to {tape.layer!r}, expected one of this layer")
         if tape.used:
             raise RuntimeError("backward: this tape was used before, expected a new forward pass")
         if truncate is not None:
@@ -217,8 +222,8 @@ class Recurrent:
     @contextmanager
     def frozen(self) -> Iterator[Recurrent]:
         """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
-        before = {key: value.flags.writeable for key, value in self.params.items()}
         weights, raw = self._weights()
+        before = {key: value.flags.writeable for key, value in self.params.items()}
         self._frozen = self._driver.prepare(self.layout, weights, self.dtype), raw
         for value in self.params.values():
             value.flags.writeable = False
@@ -249,7 +254,8 @@ class Recurrent:
         used = {key: self.params[key] for key in self.layout.weight_shapes}
         if self.cell.weights:
             raw = {key: value.copy() for key, value in used.items()}
-            used = used | dict(self.cell.weights.forward(raw))
+            for key, value in self.cell.weights.forward(raw).items():
+                used[key] = arguments.array(f"weight map's {key}", value, self.params[key].shape, self.dtype)
         if self.bias is True and self.layout.bias_size:
             used["bias"] = self.params["bias"]
         if self.bias == "torch":

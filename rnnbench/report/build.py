@@ -1,0 +1,55 @@
+"""From a results folder to a report folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnbench.report.page import render
+from rnnbench.report.sections import make_section
+from rnnbench.runner.discovery import Experiment
+from rnnbench.runner.errors import UserError
+from rnnbench.runner.store import Store, write_atomically
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished report: its page, and every problem that it tells of."""
+
+    page: Path
+    problems: list[str]
+
+
+def build(store: Store, experiments: Mapping[str, Experiment], output: Path) -> Built:
+    """Write ``index.html``, ``figures/*.svg``, ``figures/*.png`` and ``tables/*.csv``.
+
+    Parameters
+    ----------
+    store : Store
+    experiments : mapping of str to Experiment
+        Each gets a section, whether or not it has results.
+    output : Path
+        Made if need be.
+
+    Returns
+    -------
+    Built
+
+    Raises
+    ------
+    UserError
+        ``output`` can't be written to.
+    """
+    try:
+        for folder in ("figures", "tables"):
+            (output / folder).mkdir(parents=True, exist_ok=True)
+        sections = [make_section(store, experiment, output) for experiment in experiments.values()]
+        strangers = [name for name in store.experiments() if name not in experiments]
+        page = output / "index.html"
+        write_atomically(page, render(sections, strangers))
+    except OSError as error:
+        expected = f"expected a folder that can be written to ({error.strerror})"
+        raise UserError(f"--output got {str(output)!r}, {expected}") from error
+    problems = [problem for section in sections for problem in (*section.problems, *section.damage)]
+    return Built(page, problems)

@@ -1,0 +1,68 @@
+"""Saving figures, and putting them into a page."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+
+
+def save(figure: Figure, folder: Path, stem: str) -> str:
+    """Write ``stem.svg`` and ``stem.png`` and close the figure; call it inside `style.context`.
+
+    Parameters
+    ----------
+    figure : Figure
+    folder : Path
+        It exists.
+    stem : str
+
+    Returns
+    -------
+    str
+        The SVG's text, the same for the same figure.
+    """
+    import matplotlib.pyplot as plt
+
+    buffer = io.StringIO()
+    try:
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(folder / f"{stem}.png", metadata={"Software": None})
+    finally:
+        plt.close(figure)
+    (folder / f"{stem}.svg").write_text(buffer.getvalue(), encoding="utf-8")
+    return buffer.getvalue()
+
+
+def inline(svg: str, prefix: str, label: str) -> str:
+    """An SVG file's text as an element of a page.
+
+    Its ids get the prefix, since several figures share a page; its size is left to the page; the label is for
+    a reader who can't see it.
+    """
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    root = ElementTree.fromstring(svg)
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name == "id":
+                element.set(name, prefix + value)
+            elif name in ("href", f"{{{XLINK}}}href") and value.startswith("#"):
+                element.set(name, f"#{prefix}{value[1:]}")
+            elif "url(#" in value:
+                element.set(name, re.sub(r"url\(#", f"url(#{prefix}", value))
+    for size in ("width", "height"):
+        root.attrib.pop(size, None)
+    root.set("role", "img")
+    root.set("aria-label", label)
+    return ElementTree.tostring(root, encoding="unicode")

@@ -1,0 +1,194 @@
+"""One section per experiment: what it answers for each view of its trials.
+
+An error in one of its functions stops no other, and no other experiment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from rnnbench.report import figures, style, tables
+from rnnbench.report.ledger import Line, merge
+from rnnbench.report.views import View, views_of
+from rnnbench.runner.claims import Claim
+from rnnbench.runner.discovery import Experiment
+from rnnbench.runner.errors import UserError, first_line
+from rnnbench.runner.frames import frame
+from rnnbench.runner.record import count_rows, key_of
+from rnnbench.runner.settings import PRESETS, canonical
+from rnnbench.runner.store import Store
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure in the page: its inline SVG, its caption and its files' stem."""
+
+    svg: str
+    caption: str
+    stem: str
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table in the page: its text, its caption and its file's stem."""
+
+    table: tables.Table
+    caption: str
+    stem: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Trials that were made alike: what makes them again, and what they were made with."""
+
+    command: str
+    provenance: Mapping[str, object]
+    seed: int
+    dates: tuple[str, str]
+    trials: int
+
+
+@dataclass
+class ShownView:
+    """What an experiment shows of one view."""
+
+    view: View
+    figures: list[ShownFigure] = field(default_factory=list)
+    tables: list[ShownTable] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """The number of measured rows."""
+        return sum(count_rows(record["rows"]) for record in self.view.records)
+
+    @property
+    def failures(self) -> list[dict]:
+        """The trials that failed or diverged, each with its key, setting, status and error."""
+        return [
+            {"key": key_of(record), **{n: record[n] for n in ("setting", "status", "error")}}
+            for record in self.view.records
+            if record["status"] != "ok"
+        ]
+
+    @property
+    def origins(self) -> list[Origin]:
+        """The view's trials by the command and the circumstances that made them."""
+        groups: dict[str, list[Mapping]] = {}
+        for record in self.view.records:
+            made_with = {n: record[n] for n in ("provenance", "device", "seed")}
+            groups.setdefault(canonical(made_with), []).append(record)
+        return [_origin(group, self.view.preset) for group in groups.values()]
+
+
+@dataclass
+class Section:
+    """What the report says of one experiment."""
+
+    experiment: Experiment
+    lines: list[Line] = field(default_factory=list)
+    shown: list[ShownView] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The docstring below its first line."""
+        rest = self.experiment.docstring.partition("\n")[2]
+        return [part.strip() for part in re.split(r"\n\s*\n", rest) if part.strip()]
+
+
+def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
+    """Read an experiment's results and ask it for claims, figures and tables.
+
+    Parameters
+    ----------
+    store : Store
+    experiment : Experiment
+    output : Path
+        Its folders ``figures`` and ``tables`` exist; files are written there.
+    """
+    section = Section(experiment)
+    views, damage = views_of(store, experiment)
+    section.damage = [str(item) for item in damage]
+    section.shown = [ShownView(view) for view in views]
+    try:
+        module = experiment.load()
+    except UserError as error:
+        section.problems.append(str(error))
+        return section
+    answers = []
+    for shown in section.shown:
+        df, view = shown.view.frame(), shown.view.name
+        stem = f"{experiment.name}-{shown.view.stem}"
+        answers.append((view, _ask(section, f"claims() for {view}", _claims, module, df)))
+        shown.figures = _ask(section, f"figures() for {view}", _figures, module, df, output / "figures", stem)
+        shown.tables = _ask(section, f"tables() for {view}", _tables, module, df, output / "tables", stem)
+    if not views:
+        answers.append(("", _ask(section, "claims() without results", _unrun_claims, module, experiment)))
+    section.lines = merge(answers)
+    return section
+
+
+def _ask(section: Section, what: str, question: Callable[..., list], *arguments: object) -> list:
+    """The answer, or an empty list and a problem if the experiment raises."""
+    try:
+        return question(*arguments)
+    except Exception as error:  # an experiment may raise anything, and the rest of the report must go on
+        message = f"experiment {section.experiment.name!r}: {what} raised {first_line(error)}"
+        section.problems.append(message)
+        return []
+
+
+def _claims(module: ModuleType, df: object) -> list[Claim]:
+    claims = list(module.claims(df))
+    for claim in claims:
+        if not isinstance(claim, Claim):
+            raise TypeError(f"it gave {claim!r}, expected Claim objects")
+    names = [claim.name for claim in claims]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two claims have the same name in {names}")
+    return claims
+
+
+def _unrun_claims(module: ModuleType, experiment: Experiment) -> list[Claim]:
+    """The claims for an empty frame, which has the columns of the smallest sweep."""
+    columns = {name: None for setting in experiment.sweep(PRESETS[0], "cpu") for name in setting}
+    return _claims(module, frame([], source="local", preset=PRESETS[0], columns=list(columns)))
+
+
+def _figures(module: ModuleType, df: object, folder: Path, stem: str) -> list[ShownFigure]:
+    shown = []
+    with style.context():
+        for name, (figure, caption) in module.figures(df).items():
+            file = f"{stem}-{_safe(name)}"
+            svg = figures.save(figure, folder, file)
+            shown.append(ShownFigure(figures.inline(svg, f"{file}-", caption), caption, file))
+    return shown
+
+
+def _tables(module: ModuleType, df: object, folder: Path, stem: str) -> list[ShownTable]:
+    shown = []
+    for name, (table, caption) in module.tables(df).items():
+        file = f"{stem}-{_safe(name)}"
+        named = any(level is not None for level in table.index.names)
+        table.to_csv(folder / f"{file}.csv", index=named, lineterminator="\n")
+        shown.append(ShownTable(tables.layout(table), caption, file))
+    return shown
+
+
+def _safe(name: str) -> str:
+    """A name that is fit for a file."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "unnamed"
+
+
+def _origin(records: Sequence[Mapping], preset: str) -> Origin:
+    first = records[0]
+    provenance = dict(first["provenance"])
+    size = f"--preset {preset} --device {first['device']} --seed {first['seed']}"
+    command = f"rnnbench run {first['experiment']} {size} {provenance.pop('options', '')}".rstrip()
+    dates = sorted(record["date"] for record in records)
+    return Origin(command, provenance, first["seed"], (dates[0], dates[-1]), len(records))

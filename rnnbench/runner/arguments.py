@@ -1,0 +1,36 @@
+"""Checks of single arguments; each message names the argument, what came and what was expected."""
+
+from __future__ import annotations
+
+from rnnbench.runner.errors import UserError, closest
+from rnnbench.runner.settings import DEVICES, PRESETS
+
+
+def whole_number(option: str, text: str, minimum: int) -> int:
+    """The text as an integer of at least ``minimum``.
+
+    Raises
+    ------
+    UserError
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = minimum - 1
+    if value < minimum:
+        raise UserError(f"{option} got {text!r}, expected an integer of at least {minimum}")
+    return value
+
+
+def check_preset(preset: str) -> None:
+    """A UserError for an unknown preset."""
+    if preset not in PRESETS:
+        raise UserError(f"--preset got {preset!r}, {closest(preset, PRESETS)}")
+
+
+def check_device(device: str) -> None:
+    """A UserError for an unknown device, or one that this version can't use."""
+    if device not in DEVICES:
+        raise UserError(f"--device got {device!r}, expected {' or '.join(DEVICES)}")
+    if device == "cuda":
+        raise UserError("--device got 'cuda', which this version can't use yet; expected cpu")

@@ -1,0 +1,179 @@
+"""A run: from experiments to trials, from trials to stored records, leaving out what is done."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnnbench.runner import progress
+from rnnbench.runner.discovery import Experiment
+from rnnbench.runner.executors import Results
+from rnnbench.runner.record import DONE, seal
+from rnnbench.runner.running import announced
+from rnnbench.runner.settings import check_override_names, override
+from rnnbench.runner.store import Damage, Store, with_preset
+from rnnbench.runner.trial import Trial, code_hash
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        ok, failed, diverged: the trials that ran now.
+    skipped : int
+        Trials that had a result already.
+    outdated : int
+        Those among them that another version of the experiment's file, or of a user's cell, has made.
+    damage : list of Damage
+        Stored files that couldn't be used.
+    interrupted : bool
+    """
+
+    counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0, "diverged": 0})
+    skipped: int = 0
+    outdated: int = 0
+    damage: list[Damage] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def plan(
+    experiments: Sequence[Experiment],
+    preset: str,
+    device: str,
+    seed: int,
+    overrides: Mapping[str, list[str]],
+    cells: tuple[Path, ...] = (),
+) -> list[Trial]:
+    """Every trial that the experiments' sweeps and ``--set`` ask for, each once.
+
+    Raises
+    ------
+    UserError
+        An experiment can't be loaded, or no sweep has a name of ``--set``.
+    """
+    sweeps = {experiment.name: experiment.sweep(preset, device) for experiment in experiments}
+    check_override_names(overrides, sweeps.values())
+    trials: dict[str, Trial] = {}
+    for experiment in experiments:
+        code = code_hash(experiment, cells)
+        options = extra_options(experiment, overrides, cells)
+        for setting in override(sweeps[experiment.name], overrides):
+            trial = Trial(experiment, setting, seed, device, preset, code, options)
+            trials.setdefault(trial.key, trial)
+    return list(trials.values())
+
+
+def extra_options(
+    experiment: Experiment, overrides: Mapping[str, list[str]], cells: tuple[Path, ...] = ()
+) -> str:
+    """What a command needs besides preset, device and seed to make a trial again.
+
+    A user's files are told by their names alone: their folders are nobody else's.
+    """
+    words = []
+    for name, values in overrides.items():
+        words += ["--set", f"{name}={','.join(values)}"]
+    if not experiment.packaged:
+        words += ["--experiments", experiment.path.parent.name]
+    for cell in cells:
+        words += ["--cells", cell.name]
+    return shlex.join(words)
+
+
+def run(
+    store: Store,
+    trials: Sequence[Trial],
+    executor: Callable[[Sequence[Trial]], Results],
+    workers: int = 1,
+    again: bool = False,
+) -> Outcome:
+    """Run the trials that have no valid result yet, and store each as it ends.
+
+    Parameters
+    ----------
+    store : Store
+    trials : sequence of Trial
+    executor : callable
+        Takes trials, gives (trial, record) as they end; see `rnnbench.runner.executors`.
+    workers : int
+        How many trials it works on at a time.
+    again : bool
+        Run those too that have a result.
+
+    Returns
+    -------
+    Outcome
+        Ctrl-C ends the run early and is told there; what had ended is stored.
+    """
+    outcome = Outcome()
+    todo = []
+    for name in dict.fromkeys(trial.experiment.name for trial in trials):
+        stored = store.read_local(name)
+        outcome.damage += stored.damage
+        for trial in (trial for trial in trials if trial.experiment.name == name):
+            record = stored.by_key.get(trial.key)
+            if again or record is None or record["status"] not in DONE:
+                todo.append(trial)
+                continue
+            outcome.skipped += 1
+            outcome.outdated += record["code"] != trial.code
+            if trial.preset not in record["presets"]:
+                presets = with_preset(record["presets"], trial.preset)
+                store.write(seal({**record, "presets": presets}))
+    if not todo:
+        return outcome
+    try:
+        with (
+            announced(store, [trial.key for trial in todo], workers),
+            contextlib.closing(executor(todo)) as results,
+            progress.progress(len(todo)) as advance,
+        ):
+            for trial, record in results:
+                store.write(record)
+                outcome.counts[record["status"]] += 1
+                advance(trial, record)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    return outcome
+
+
+def commit(store: Store, trials: Sequence[Trial], whole: bool) -> list[Path]:
+    """Put the trials' local results into the committed tables.
+
+    Parameters
+    ----------
+    store : Store
+    trials : sequence of Trial
+    whole : bool
+        The trials are a preset's whole sweep: committed ones of the same preset, device and seed that it no
+        longer has are dropped from the table.
+
+    Returns
+    -------
+    list of Path
+        The tables written.
+    """
+    paths = []
+    for name in dict.fromkeys(trial.experiment.name for trial in trials):
+        mine = {trial.key: trial for trial in trials if trial.experiment.name == name}
+        table = store.read_committed(name).by_key
+        if whole:
+            first = next(iter(mine.values()))
+            table = {key: r for key, r in table.items() if key in mine or not _same_sweep(r, first)}
+        for key, record in store.read_local(name).by_key.items():
+            if key in mine:
+                presets = table[key]["presets"] if key in table else []
+                table[key] = seal({**record, "presets": with_preset(presets, mine[key].preset)})
+        paths.append(store.commit(name, table.values()))
+    return paths
+
+
+def _same_sweep(record: Mapping, trial: Trial) -> bool:
+    """The record belongs to the trial's preset, device and seed, and to no other preset."""
+    return (record["presets"], record["device"], record["seed"]) == ([trial.preset], trial.device, trial.seed)

@@ -1,0 +1,172 @@
+"""Claims: what a paper says or a derivation gives, what was measured here, and the verdict.
+
+An experiment builds its claims with one of the helpers, each of which answers "not yet run" when there is
+no data:
+
+- `compare`: a measured number against a published one, within a tolerance;
+- `bound`: a measured number against a published limit, from above or from below;
+- `holds`: a statement that is true or false case by case.
+
+"partly" means that the measured value misses, but its interval reaches what was published (for `holds`:
+that the statement is true in some cases). A value that is no number counts as measured and as missing: pass
+None for no data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+VERDICTS = ("reproduced", "partly", "not reproduced", "not yet run")
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_YET_RUN = VERDICTS
+
+Interval = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the ledger.
+
+    Attributes
+    ----------
+    name : str
+        Short, unique in its experiment.
+    statement : str
+        One sentence that can be true or false.
+    source : str
+        The paper and place, or "derived".
+    published : float or str or None
+        The published value, or words like "< 0.01".
+    tolerance : float or str or None
+        How far off still counts, absolute, or words like "5 %".
+    measured : float or str or None
+        None: no data.
+    interval : (float, float) or None
+        The measured value's interval (Wilson for rates, bootstrap for medians).
+    verdict : str
+        One of `VERDICTS`.
+    note : str
+        What a reader must know: the reason for a miss, "unconfirmed", the sample's size.
+    """
+
+    name: str
+    statement: str
+    source: str
+    published: float | str | None
+    tolerance: float | str | None
+    measured: float | str | None
+    interval: Interval
+    verdict: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            raise ValueError(
+                f"claim {self.name!r}: the verdict is {self.verdict!r}, expected one of {VERDICTS}"
+            )
+
+
+def compare(
+    name: str,
+    statement: str,
+    source: str,
+    *,
+    published: float,
+    tolerance: float,
+    measured: float | None,
+    interval: Interval = None,
+    relative: bool = False,
+    note: str = "",
+) -> Claim:
+    """The claim that a measured number equals a published one.
+
+    Parameters
+    ----------
+    name, statement, source, note : str
+    published : float
+    tolerance : float
+        Absolute; a fraction of ``published`` if ``relative``.
+    measured : float or None
+        None where there is no data.
+    interval : (float, float), optional
+        The measured value's interval.
+    relative : bool
+    """
+    width = tolerance * abs(published) if relative else tolerance
+    verdict = _verdict(measured, interval, published - width, published + width)
+    shown = f"{100 * tolerance:g} %" if relative else tolerance
+    return Claim(name, statement, source, published, shown, _number(measured), interval, verdict, note)
+
+
+def bound(
+    name: str,
+    statement: str,
+    source: str,
+    *,
+    measured: float | None,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    interval: Interval = None,
+    note: str = "",
+) -> Claim:
+    """The claim that a measured number stays on one side of a published limit, or between two.
+
+    Parameters
+    ----------
+    name, statement, source, note : str
+    measured : float or None
+        None where there is no data.
+    at_most, at_least : float, optional
+        One of them, or both.
+    interval : (float, float), optional
+
+    Raises
+    ------
+    ValueError
+        Neither limit is given.
+    """
+    if at_most is None and at_least is None:
+        raise ValueError(f"claim {name!r}: bound() got neither at_most nor at_least")
+    low = -math.inf if at_least is None else at_least
+    high = math.inf if at_most is None else at_most
+    words = [
+        f"≥ {at_least:g}" if at_least is not None else "",
+        f"≤ {at_most:g}" if at_most is not None else "",
+    ]
+    published = " and ".join(word for word in words if word)
+    verdict = _verdict(measured, interval, low, high)
+    return Claim(name, statement, source, published, None, _number(measured), interval, verdict, note)
+
+
+def holds(name: str, statement: str, source: str, cases: Iterable[bool], *, note: str = "") -> Claim:
+    """The claim that a statement is true in every case.
+
+    Parameters
+    ----------
+    name, statement, source, note : str
+    cases : iterable of bool
+        One per case; empty where there is no data.
+    """
+    outcomes = [bool(case) for case in cases]
+    if not outcomes:
+        return Claim(name, statement, source, "in every case", None, None, None, NOT_YET_RUN, note)
+    true = sum(outcomes)
+    verdict = REPRODUCED if true == len(outcomes) else PARTLY if true else NOT_REPRODUCED
+    measured = f"in {true} of {len(outcomes)}"
+    return Claim(name, statement, source, "in every case", None, measured, None, verdict, note)
+
+
+def _number(measured: float | None) -> float | None:
+    """A NumPy scalar as a plain number."""
+    return None if measured is None else float(measured)
+
+
+def _verdict(measured: float | None, interval: Interval, low: float, high: float) -> str:
+    if measured is None:
+        return NOT_YET_RUN
+    if low <= measured <= high:
+        return REPRODUCED
+    if interval is not None and interval[0] <= high and interval[1] >= low:
+        return PARTLY
+    return NOT_REPRODUCED

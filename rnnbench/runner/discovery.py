@@ -1,0 +1,144 @@
+"""Finding experiments: a file in the folder is an experiment; its title is read without importing it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from rnnbench.runner.errors import UserError, closest, first_line
+from rnnbench.runner.settings import Scalar, check_setting
+
+REQUIRED = ("sweep", "run", "claims", "figures", "tables")
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment's file; nothing of it is imported until `load`.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without ``.py``.
+    path : Path
+    packaged : bool
+        It belongs to rnnbench, rather than to the user's ``--experiments`` folder.
+    """
+
+    name: str
+    path: Path
+    packaged: bool
+
+    @property
+    def docstring(self) -> str:
+        """The module's docstring, read from the syntax tree; empty where there is none to be read."""
+        try:
+            return ast.get_docstring(ast.parse(self.path.read_bytes())) or ""
+        except (SyntaxError, ValueError, OSError):
+            return ""
+
+    @property
+    def title(self) -> str:
+        """The docstring's first line."""
+        return self.docstring.partition("\n")[0].strip()
+
+    def load(self) -> ModuleType:
+        """The imported module.
+
+        Raises
+        ------
+        UserError
+            It doesn't import, or lacks one of the five functions.
+        """
+        name = (
+            f"rnnbench.experiments.{self.name}" if self.packaged else f"rnnbench_user_experiments.{self.name}"
+        )
+        loaded = sys.modules.get(name)
+        if loaded is not None and getattr(loaded, "__file__", None) == str(self.path):
+            return loaded
+        spec = importlib.util.spec_from_file_location(name, self.path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses and pickling inside the file look it up there
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise UserError(
+                f"experiment {self.name!r} ({self.path}) can't be imported: {first_line(error)}"
+            ) from error
+        missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
+        if missing:
+            del sys.modules[name]
+            raise UserError(
+                f"experiment {self.name!r} ({self.path}) lacks {', '.join(f'{m}()' for m in missing)}"
+            )
+        return module
+
+    def sweep(self, preset: str, device: str) -> list[dict[str, Scalar]]:
+        """The checked settings of a preset on a device.
+
+        Raises
+        ------
+        UserError
+            The module's ``sweep`` raised, or gave something that is no sequence of flat settings.
+        """
+        try:
+            settings = list(self.load().sweep(preset, device))
+        except UserError:
+            raise
+        except Exception as error:
+            call = f"sweep({preset!r}, {device!r})"
+            raise UserError(f"experiment {self.name!r}: {call} raised {first_line(error)}") from error
+        return [check_setting(setting, self.name) for setting in settings]
+
+
+def packaged_folder() -> Path | None:
+    """The folder of the experiments that come with rnnbench: the installed package, or the checkout's."""
+    spec = importlib.util.find_spec("rnnbench.experiments")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    folders.append(str(CHECKOUT / "experiments"))
+    return next((Path(folder) for folder in folders if Path(folder).is_dir()), None)
+
+
+def find_experiments(extra: Path | None = None) -> dict[str, Experiment]:
+    """Every experiment by name, sorted; the user's file wins over a packaged one of the same name.
+
+    Parameters
+    ----------
+    extra : Path, optional
+        The user's folder, ``--experiments``.
+
+    Raises
+    ------
+    UserError
+        ``extra`` is no folder.
+    """
+    if extra is not None and not extra.is_dir():
+        raise UserError(f"--experiments got {str(extra)!r}, expected an existing folder of experiment files")
+    found: dict[str, Experiment] = {}
+    for folder, packaged in ((packaged_folder(), True), (extra, False)):
+        for path in sorted(folder.glob("*.py")) if folder else ():
+            if not path.stem.startswith("_"):
+                found[path.stem] = Experiment(path.stem, path.resolve(), packaged)
+    return dict(sorted(found.items()))
+
+
+def choose(found: dict[str, Experiment], names: Sequence[str]) -> list[Experiment]:
+    """The experiments of these names, without doubles; ``all`` is every one.
+
+    Raises
+    ------
+    UserError
+        A name is unknown.
+    """
+    if "all" in names:
+        return list(found.values())
+    for name in names:
+        if name not in found:
+            raise UserError(f"EXPERIMENT got {name!r}, {closest(name, [*found, 'all'])}")
+    return [found[name] for name in dict.fromkeys(names)]

@@ -1,0 +1,152 @@
+"""Settings: what a sweep may hold, how ``--set`` changes it, its stable hash and its seed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rnnbench.runner.errors import UserError, closest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Scalar = str | int | float | bool | None
+
+PRESETS = ("smoke", "quick", "paper")  # from the smallest to the largest
+DEVICES = ("cpu", "cuda")
+RESERVED = ("experiment", "trial", "status", "seed", "preset", "device", "source", "seconds")
+
+
+def check_setting(setting: object, experiment: str) -> dict[str, Scalar]:
+    """A setting as a plain dict, or a UserError that says what is wrong with it.
+
+    Parameters
+    ----------
+    setting : object
+        One element of what ``sweep`` returned.
+    experiment : str
+        Its name, for the message.
+
+    Raises
+    ------
+    UserError
+        It is no mapping, uses a reserved name, or holds something that isn't a finite JSON scalar.
+    """
+    if not isinstance(setting, Mapping):
+        raise UserError(
+            f"experiment {experiment!r}: sweep() gave {setting!r}, expected mappings of names to scalars"
+        )
+    for name, value in setting.items():
+        if not isinstance(name, str) or name in RESERVED:
+            raise UserError(
+                f"experiment {experiment!r}: the setting's name {name!r} can't be used, "
+                f"expected a string other than {', '.join(RESERVED)}"
+            )
+        finite = not isinstance(value, float) or value - value == 0
+        if type(value) not in (str, int, float, bool, type(None)) or not finite:
+            raise UserError(
+                f"experiment {experiment!r}: setting {name}={value!r} is a {type(value).__name__}, "
+                "expected a str, int, finite float, bool or None"
+            )
+    return dict(setting)
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, list[str]]:
+    """``["lag=1,2"]`` as ``{"lag": ["1", "2"]}``.
+
+    Raises
+    ------
+    UserError
+        No '=', an empty name or value, or a name given twice.
+    """
+    overrides: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        parts = [part.strip() for part in values.split(",")]
+        if not equals or not name.strip() or not all(parts):
+            raise UserError(f"--set got {text!r}, expected name=value or name=value1,value2")
+        if name.strip() in overrides:
+            raise UserError(f"--set got {name.strip()!r} twice, expected it once as name=value1,value2")
+        overrides[name.strip()] = parts
+    return overrides
+
+
+def parse_value(name: str, text: str, types: set[type]) -> Scalar:
+    """A value of ``--set`` as the type that the sweep uses for this name.
+
+    Raises
+    ------
+    UserError
+        The text is of none of these types.
+    """
+    if type(None) in types and text.lower() in ("none", "null"):
+        return None
+    if bool in types and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for number in (int, float):
+        if number in types:
+            try:
+                value = number(text)
+            except ValueError:
+                continue
+            if value - value == 0:
+                return value
+    if str in types:
+        return text
+    wanted = {bool: "true or false", int: "an int", float: "a finite float", type(None): "none"}
+    expected = " or ".join(words for kind, words in wanted.items() if kind in types)
+    raise UserError(f"--set {name}: got {text!r}, expected {expected}")
+
+
+def override(
+    sweep: Sequence[Mapping[str, Scalar]], overrides: Mapping[str, list[str]]
+) -> list[dict[str, Scalar]]:
+    """The sweep with the named settings replaced by the product of the given values.
+
+    A setting of the sweep that lacks a name isn't given it. Doubles are dropped; the order stays.
+    """
+    result: dict[str, dict[str, Scalar]] = {}
+    types = {name: {type(s[name]) for s in sweep if name in s} for name in overrides}
+    for setting in sweep:
+        names = [name for name in overrides if name in setting]
+        choices = [[parse_value(name, text, types[name]) for text in overrides[name]] for name in names]
+        for values in itertools.product(*choices):
+            changed = dict(setting) | dict(zip(names, values, strict=True))
+            result.setdefault(canonical(changed), changed)
+    return list(result.values())
+
+
+def check_override_names(overrides: Mapping[str, list[str]], sweeps: Iterable[Sequence[Mapping]]) -> None:
+    """A UserError for any name of ``--set`` that no sweep knows."""
+    known = sorted({name for sweep in sweeps for setting in sweep for name in setting})
+    for name in overrides:
+        if name not in known:
+            raise UserError(f"--set got the unknown setting {name!r}, {closest(name, known)}")
+
+
+def canonical(content: object) -> str:
+    """JSON with one spelling only: sorted keys, no spaces, no NaN."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def trial_key(experiment: str, setting: Mapping[str, Scalar], seed: int, device: str) -> str:
+    """The 16 hexadecimal digits that name a trial's file, for ever the same for the same four things."""
+    content = {"experiment": experiment, "setting": dict(setting), "seed": seed, "device": device}
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
+
+
+def generator(experiment: str, setting: Mapping[str, Scalar], seed: int) -> np.random.Generator:
+    """The random numbers of one trial.
+
+    The root seed is the entropy and the hash of (experiment, setting) the spawn key of a
+    `numpy.random.SeedSequence`, so two settings never share a stream, and PCG64 is named so that a new
+    default in NumPy changes nothing.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256(canonical({"experiment": experiment, "setting": dict(setting)}).encode()).digest()
+    words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 32, 4)]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=words)))
