@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import gradients, threads
+from rnnbench.kernels import gradients, memory, threads
 from rnnbench.kernels.backward_plan import add_da_sources, backward_tables, slots
 from rnnbench.kernels.forward_plan import forward_tables
 from rnnbench.kernels.packing import pack_backward, pack_forward, pad_parameters
-from rnnbench.kernels.plan import Sizes, Table, readers, source_line
+from rnnbench.kernels.plan import Lane, Sizes, Table, constant_line, readers, source_line
 from rnnbench.kernels.reference import row_lengths
 
+FLAT_ROWS = 192  # rows of one task of a flat product
+FEW_ROWS = 6  # of a block, up to which the input's products are made for all steps at once
 SMALL = 200_000  # floating-point operations below which a second thread costs more than it brings
 
 
@@ -65,8 +67,12 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     masks = _masks(feed or {}, active, rows)
     lanes = _lanes(sizes, state, feed or {}, masks, keep)
     y = np.zeros((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
-    tables = forward_tables(sizes, prepared.forward, prepared.parameters, lanes, x, y, masks)
-    _walk(sizes, sizes.engine.forward, tables, active, steps)
+    blocks = _blocks(sizes, active)
+    few = max((stop - first for first, stop in blocks), default=0) <= FEW_ROWS and steps > 1
+    tables, ahead = forward_tables(sizes, prepared.forward, prepared.parameters, lanes, x, y, masks, few)
+    if ahead:
+        _flat(sizes, *ahead[:2], active)
+    _walk(sizes, sizes.engine.forward, tables, active, blocks, steps)
     final = {name: _final(lanes["read"][name], layout.widths[name], active, rows) for name in layout.states}
     return y, final, Tape(sizes, prepared, x, active, masks, lanes) if keep else None
 
@@ -78,7 +84,7 @@ def backward(tape, dy, dstate, truncate=None):
     dstate = {name: np.ascontiguousarray(value) for name, value in dstate.items()}
     flow = slots(sizes)
     tables, _keep = backward_tables(sizes, prepared.backward, prepared.parameters, tape, flow, dy, dstate)
-    _walk(sizes, sizes.engine.backward, tables, tape.active, sizes.steps, truncate or 0)
+    _walk(sizes, sizes.engine.backward, tables, tape.active, _blocks(sizes, tape.active), sizes.steps, truncate or 0)
     dx = np.zeros_like(tape.x)
     grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     if sizes.steps and sizes.rows:
@@ -130,14 +136,14 @@ def _final(lane, width, active, rows):
     return np.ascontiguousarray(lane.array[:, row % lane.array.shape[1], np.arange(rows), :width])
 
 
-def _walk(sizes, function, tables, active, *last):
+def _walk(sizes, function, tables, active, blocks, *last):
     e = sizes.engine
     replicas = zip(*(table.arrays(sizes.replicas) for table in tables), strict=True)
     threads.run(
         lambda table, first, stop: function(
             e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, table, active, first, stop, *last
         ),
-        [(table, *block) for table in replicas for block in _blocks(sizes, active)],
+        [(table, *block) for table in replicas for block in blocks],
     )
 
 
@@ -208,7 +214,7 @@ def _parameter_gradients(tape, grads):
 
 def _input_gradients(tape, dx):
     sizes, layout = tape.sizes, tape.sizes.layout
-    sources, target = Table(8), Table(6)
+    sources, lines = Table(8), Table(13)
     for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
         gates = readers(stage).get(INPUT, [])
         if gates:
@@ -217,15 +223,24 @@ def _input_gradients(tape, dx):
             add_da_sources(sources, sizes, panels, names, gates, tape.lanes["work"][number], width)
     if not len(sources) or not layout.input_size:
         return
-    row_bytes = layout.input_size * sizes.dtype.itemsize
-    target.add(dx.ctypes.data, sizes.steps, 0, dx.strides[1], dx.strides[2], row_bytes, c0=dx.strides[0])
-    steps = gradients.chunk_steps(sizes.rows)
+    whole = layout.input_size % sizes.lanes == 0
+    lane = Lane(dx, 0) if whole else sizes.lane(layout.input_size, sizes.steps)
+    zero = memory.zeros(sizes.lanes * sizes.vectors(layout.input_size), sizes.dtype)
+    lines.add(0, len(sources), sizes.vectors(layout.input_size), *lane.line(), *constant_line(zero), c3=lane.replica)
+    _flat(sizes, lines, sources, tape.active)
+    if not whole:
+        running = np.arange(sizes.rows) < tape.active[:, None]
+        np.copyto(dx, lane.array[..., : layout.input_size], where=running[None, :, :, None])
+
+
+def _flat(sizes, lines, sources, active):
+    """Products over all steps at once, each thread some of the steps."""
+    e, steps = sizes.engine, max(1, FLAT_ROWS // max(sizes.rows, 1))
     pieces = [(t, min(t + steps, sizes.steps)) for t in range(0, sizes.steps, steps)]
-    tables = zip(sources.arrays(sizes.replicas), target.arrays(sizes.replicas), strict=True)
-    e = sizes.engine
+    tables = zip(lines.arrays(sizes.replicas), sources.arrays(sizes.replicas), strict=True)
     threads.run(
-        lambda table, line, first, stop: e.inputs(
-            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, table, line, tape.active, sizes.rows, first, stop
+        lambda line, source, first, stop: e.products(
+            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, line, source, active, sizes.rows, first, stop
         ),
         [(*pair, *piece) for pair in tables for piece in pieces],
     )

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 import numpy as np
 from numba.core import types
 
-from rnnbench.kernels import gradients, host, pack, tile, walk
+from rnnbench.kernels import flat, gradients, host, pack, tile, walk
 from rnnbench.kernels.build import compile_function, token
 
 I64, VOID = types.int64, types.void
@@ -70,10 +70,10 @@ class Engine:
         return compile_function(gradients.columns_sum, VOID(self.token.type, *arguments))
 
     @cached_property
-    def inputs(self):
-        """Compiled :func:`rnnbench.kernels.gradients.inputs`."""
+    def products(self):
+        """Compiled :func:`rnnbench.kernels.flat.products`."""
         arguments = [I64, LINE, I64, I64, TABLE, TABLE, LINE, I64, I64, I64]
-        return compile_function(gradients.inputs, VOID(self.token.type, *arguments))
+        return compile_function(flat.products, VOID(self.token.type, *arguments))
 
     @cached_property
     def pack_units(self):

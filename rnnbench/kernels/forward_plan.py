@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnbench.contract import parse
+from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import pointwise
 from rnnbench.kernels.plan import Table, constant_line, groups_of, source_line
 
@@ -10,7 +10,7 @@ L2_BYTES = 384 * 1024  # of weights that a strip of units may use, so that all r
 STRIP_VECTORS = 32  # of gates per row: with the rows of a tile they stay in the first-level cache
 
 
-def forward_tables(sizes, packed, parameters, lanes, x, y, feed):
+def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
     """Lay out the tables of :func:`rnnbench.kernels.walk.forward`.
 
     Parameters
@@ -20,10 +20,19 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed):
     lanes : "made" and "read" dicts of Lane by vector, "saved" list of lists of Lane by stage (empty: inference)
     x, y : (R, T, B, I) and (R, T, B, width) arrays
     feed : dict of masks (T, B) by state
+    ahead : bool
+        Whether the products with x are made for all steps at once, before the walk.
+
+    Returns
+    -------
+    tables : tuple of Table
+    products : (lines, sources, buffers) or None
+        What :func:`rnnbench.kernels.flat.products` has to do before.
     """
     layout, lane_bytes, training = sizes.layout, sizes.lane_bytes, bool(lanes["saved"])
     stages, groups, sources = Table(8), Table(9), Table(8)
     operands, outputs, feeds = Table(7), Table(11), Table(13)
+    lines, flat_sources, buffers = Table(13), Table(8), []
     for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
         vectors, total = sizes.vectors(width), len(stage.gates)
         depth = sum(layout.widths[parse(s)[0]] for g in stage.gates for s in g.sources)
@@ -31,18 +40,27 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed):
         first_group, first_operand, column, place = len(groups), len(operands), 0, {}
         for names_sources, gates in groups_of(stage):
             panels, bias = packed[tuple(g.name for g in gates)]
-            first_source, k = len(sources), 0
+            first_source, k, init, grows_init = len(sources), 0, constant_line(bias), bias.strides[0]
             per_panel = panels.strides[1]
             for source in names_sources:
                 address = panels.ctypes.data + k * panels.strides[2]
                 depth_of = layout.widths[parse(source)[0]]
                 line, grows = source_line(source, lanes, x)
-                sources.add(*line, depth_of, address, per_panel, c0=grows, c6=panels.strides[0])
+                now = ahead and source == INPUT and k == 0
+                table = flat_sources if now else sources
+                table.add(*line, depth_of, address, per_panel, c0=grows, c6=panels.strides[0])
                 k += depth_of
+                if now:
+                    lane = sizes.lane(vectors * len(gates) * sizes.lanes, sizes.steps)
+                    buffers.append(lane)
+                    lines.add(
+                        len(flat_sources) - 1, len(flat_sources), vectors * len(gates), *lane.line(), *init,
+                        c3=lane.replica, c8=grows_init,
+                    )  # fmt: skip
+                    init, grows_init = lane.line(), lane.replica
             groups.add(
-                first_source, len(sources), len(gates), column * lane_bytes, *constant_line(bias),
-                c4=bias.strides[0],
-            )  # fmt: skip
+                first_source, len(sources), len(gates), column * lane_bytes, *init, c4=grows_init
+            )
             for i, gate in enumerate(gates):
                 place[gate.name] = (column + i, len(gates))
             column += len(gates) * strip
@@ -70,7 +88,8 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed):
             *read.line(), *made.line(), made.array.strides[2], mask.ctypes.data, mask.strides[0],
             c0=read.replica, c5=made.replica,
         )  # fmt: skip
-    return stages, groups, sources, operands, outputs, feeds
+    tables = stages, groups, sources, operands, outputs, feeds
+    return tables, (lines, flat_sources, buffers) if len(lines) else None
 
 
 def unit_operands(operands, sizes, stage, parameters, lanes):

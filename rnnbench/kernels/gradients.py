@@ -1,4 +1,4 @@
-"""Gradients that are one product over all steps and rows: by weights, biases, unit parameters and the input.
+"""Gradients that are one product over all steps and rows: by weights, biases and unit parameters.
 
 Time is cut into chunks of fixed length. Within a chunk a tile adds up da[row] * source[row] over the chunk's rows in their
 order; the chunks' sums are then added in their order. Threads share out the rows of the *result*, so no bit depends
@@ -11,7 +11,7 @@ import numpy as np
 from numba.core.extending import register_jitable
 
 from rnnbench.kernels.memory import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
-from rnnbench.kernels.walk import aligned, at, keep_alive, product
+from rnnbench.kernels.walk import aligned, at, keep_alive
 
 CHUNK_ROWS = 256  # rows of one chunk: a packed panel of the source then stays in the first-level cache
 
@@ -110,34 +110,4 @@ def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):
             for t in range(t0, min(t0 + chunk, len(active))):
                 sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
             add_numbers(build, target + m * size, total, min(lanes, stop - m))
-    keep_alive(memory)
-
-
-def inputs(build, tile, widths, most, lane_bytes, sources, dx, active, rows, first, stop):
-    """Gradient by the input of steps `first` to `stop`.
-
-    Parameters
-    ----------
-    sources : table
-        See :func:`rnnbench.kernels.walk.product`: da of every gate that reads x.
-    dx : (1, 6) table
-        Buffer (5) and bytes in a row.
-    """
-    vectors = (dx[0, 5] + lane_bytes - 1) // lane_bytes
-    memory = np.zeros((most * vectors + 2 * vectors) * lane_bytes + 64, np.uint8)
-    zero = aligned(memory)
-    out, out_row = zero + 2 * vectors * lane_bytes, vectors * lane_bytes
-    everything = np.array([0, len(sources)])
-    t = first
-    while t < stop:
-        together = stop - t if active[stop - 1] == rows else 1
-        count = active[t] * together
-        for row in range(0, count, most):
-            tall = min(most, count - row)
-            product(
-                tile, widths, everything, sources, t, row, tall, 0, vectors, out, out_row, zero, 0, lane_bytes
-            )
-            for r in range(tall):
-                copy_bytes(at(dx, 0, 0, t, row + r), out + r * out_row, dx[0, 5])
-        t += together
     keep_alive(memory)

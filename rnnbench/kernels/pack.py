@@ -29,8 +29,11 @@ def pack_columns(out, k_first, weights, lanes):
     """Lay out a matrix as it is: a column of the tile is a column of `weights`, k runs over its rows."""
     rows, width = weights.shape
     for panel in range(out.shape[0]):
-        first = panel * 2 * lanes
-        for k in range(rows):
-            for c in range(2 * lanes):
-                column = first + c
-                out[panel, k_first + k, c // lanes, c % lanes] = weights[k, column] if column < width else 0
+        for half in range(2):
+            first = (2 * panel + half) * lanes
+            filled = max(0, min(lanes, width - first))
+            for k in range(rows):
+                for lane in range(filled):
+                    out[panel, k_first + k, half, lane] = weights[k, first + lane]
+                for lane in range(filled, lanes):
+                    out[panel, k_first + k, half, lane] = 0

@@ -9,6 +9,7 @@ Backward: dmakes, reads, makes, saved, parameters in; da and dp out; dreads are 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import FunctionType
 
 from llvmlite import ir
@@ -29,6 +30,7 @@ _stages: dict[str, tuple[Stage, str]] = {}
 _jitable: set[FunctionType] = set()
 
 
+@lru_cache(maxsize=1024)  # asked for on every call of a layer
 def compiled(stage: Stage, dtype: types.Float, direction: str):
     """Return a stage's compiled function, which has an ``address``.
 
