@@ -80,7 +80,7 @@ def add_da_sources(sources, sizes, panels, names, gates, work, width):
     """Lines of the product of some gates' da with packed weights: one source per gate."""
     for i, gate in enumerate(gates):
         lane = work[names.index(gate.name)]
-        address = panels.ctypes.data + i * width * panels.strides[2]
+        address = memory.address(panels) + i * width * panels.strides[2]
         sources.add(*lane.line(), width, address, panels.strides[1], c0=lane.replica, c6=panels.strides[0])
 
 
@@ -107,7 +107,7 @@ def _slot_table(sizes, gradients):
 
 def _dy_table(sizes, dy):
     table = Table(6)
-    table.add(dy.ctypes.data, max(sizes.steps, 1), 0, dy.strides[1], dy.strides[2], dy.shape[3], c0=dy.strides[0])
+    table.add(memory.address(dy), max(sizes.steps, 1), 0, dy.strides[1], dy.strides[2], dy.shape[3], c0=dy.strides[0])
     return table
 
 
@@ -117,7 +117,7 @@ def _state_table(sizes, gradients, dstate):
         if name in gradients:
             lane, given = gradients[name], dstate[name]
             table.add(
-                *lane.line(), given.ctypes.data, given.strides[1], given.strides[2], given.shape[3], lane.lag,
+                *lane.line(), memory.address(given), given.strides[1], given.strides[2], given.shape[3], lane.lag,
                 c0=lane.replica, c5=given.strides[0],
             )  # fmt: skip
     return table
@@ -128,5 +128,5 @@ def _feed_table(gradients, feed):
     for name, mask in feed.items():
         if name in gradients:
             lane = gradients[name]
-            table.add(*lane.line(), lane.array.strides[2], mask.ctypes.data, mask.strides[0], c0=lane.replica)
+            table.add(*lane.line(), lane.array.strides[2], memory.address(mask), mask.strides[0], c0=lane.replica)
     return table

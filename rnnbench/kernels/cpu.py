@@ -172,7 +172,7 @@ def _weight_gradients(tape, grads):
             da, targets = Table(6), Table(9)
             bias, rows = 0, layout.bias_rows.get(gate.name)
             if rows and "bias" in grads:
-                bias = grads["bias"].ctypes.data + rows[0] * size
+                bias = memory.address(grads["bias"]) + rows[0] * size
             da.add(*lane.line(), bias, c0=lane.replica, c5=grads["bias"].strides[0] if bias else 0)
             for source in gate.sources:
                 _target(targets, layout.blocks[gate.name, source], source, tape, grads)
@@ -191,7 +191,7 @@ def _target(targets, block, source, tape, grads):
     line, grows = source_line(source, tape.lanes, tape.x)
     grad = grads[block.key]
     targets.add(
-        *line, tape.sizes.layout.widths[name], name != INPUT, grad.ctypes.data + block.start * grad.strides[1],
+        *line, tape.sizes.layout.widths[name], name != INPUT, memory.address(grad) + block.start * grad.strides[1],
         grad.strides[1], c0=grows, c7=grad.strides[0],
     )  # fmt: skip
 
@@ -208,7 +208,7 @@ def _parameter_gradients(tape, grads):
             for r, buffer in enumerate(table.arrays(sizes.replicas)):
                 sizes.engine.columns_sum(
                     sizes.engine.token, sizes.lanes, sizes.dtype.itemsize, buffer,
-                    grads[name][r].ctypes.data, tape.active, chunk, 0, width,
+                    memory.address(grads[name][r]), tape.active, chunk, 0, width,
                 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import pointwise
+from rnnbench.kernels import memory, pointwise
 from rnnbench.kernels.plan import Table, constant_line, groups_of, source_line
 
 L2_BYTES = 384 * 1024  # of weights that a strip of units may use, so that all rows of a block find them in cache
@@ -43,7 +43,7 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
             first_source, k, init, grows_init = len(sources), 0, constant_line(bias), bias.strides[0]
             per_panel = panels.strides[1]
             for source in names_sources:
-                address = panels.ctypes.data + k * panels.strides[2]
+                address = memory.address(panels) + k * panels.strides[2]
                 depth_of = layout.widths[parse(source)[0]]
                 line, grows = source_line(source, lanes, x)
                 now = ahead and source == INPUT and k == 0
@@ -77,7 +77,7 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
             len(operands), strip, scratch_row,
         )  # fmt: skip
     made = lanes["made"][layout.cell.output]
-    target = (y.ctypes.data, max(sizes.steps, 1), 0, y.strides[1], y.strides[2])
+    target = (memory.address(y), max(sizes.steps, 1), 0, y.strides[1], y.strides[2])
     outputs.add(
         *target, *made.line(), layout.widths[layout.cell.output] * sizes.dtype.itemsize,
         c0=y.strides[0], c5=made.replica,
@@ -85,7 +85,7 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
     for name, mask in feed.items():
         made, read = lanes["made"][name], lanes["read"][name]
         feeds.add(
-            *read.line(), *made.line(), made.array.strides[2], mask.ctypes.data, mask.strides[0],
+            *read.line(), *made.line(), made.array.strides[2], memory.address(mask), mask.strides[0],
             c0=read.replica, c5=made.replica,
         )  # fmt: skip
     tables = stages, groups, sources, operands, outputs, feeds

@@ -5,6 +5,7 @@ Drivers work on addresses (int64) because their rows are strided slices of many 
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +23,11 @@ I64 = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
 
 
+def address(array):
+    """Return where an array's first number lies; much quicker than ``array.ctypes.data``."""
+    return array.__array_interface__["data"][0]
+
+
 class _Block:
     """Memory that goes back to the pool when the last array in it is gone: fresh pages cost more than filling them."""
 
@@ -30,23 +36,25 @@ class _Block:
 
     def __init__(self, size):
         try:  # asking first whether one waits would race with other threads
-            self.raw = _Block.free[size].pop()
-            _Block.held -= self.raw.size
+            self.raw, self.__array_interface__ = _Block.free[size].pop()
+            _Block.held -= size
         except (KeyError, IndexError):
             self.raw = np.empty(size + ALIGNMENT, np.uint8)
+            start = address(self.raw) + -address(self.raw) % ALIGNMENT
+            self.__array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (start, False), "version": 3}
         self.size = size
-        start = self.raw.ctypes.data + -self.raw.ctypes.data % ALIGNMENT
-        self.__array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (start, False), "version": 3}
 
     def __del__(self):
-        if _Block.held + self.raw.size <= POOL_BYTES:
-            _Block.free.setdefault(self.size, []).append(self.raw)
-            _Block.held += self.raw.size
+        if _Block.held + self.size > POOL_BYTES:
+            release()  # what waits is of sizes that nobody asks for any more
+        if self.size <= POOL_BYTES:
+            _Block.free.setdefault(self.size, []).append((self.raw, self.__array_interface__))
+            _Block.held += self.size
 
 
 def empty(shape, dtype):
     """Return an uninitialised array that starts on a cache line."""
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    size = prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
     return np.asarray(_Block(size)).view(dtype).reshape(shape)
 
 

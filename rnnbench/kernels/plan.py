@@ -16,17 +16,13 @@ class Lane:
     """A buffer (R, ring, B, width padded to whole vectors), one line of time per step, of which `lag` before step 0."""
 
     def __init__(self, array, lag):
-        self.array, self.lag = array, lag
+        self.array, self.lag, self.ring = array, lag, array.shape[1]
+        self.address = memory.address(array)
+        self.replica, self.per_step, self.per_row = array.strides[:3]  # bytes from one to the next
 
     def line(self, back=0):
         """Address, ring, offset, bytes per step, bytes per row; reading `back` steps ago."""
-        a = self.array
-        return (a.ctypes.data, a.shape[1], self.lag - back, a.strides[1], a.strides[2])
-
-    @property
-    def replica(self):
-        """Bytes from one replica to the next."""
-        return self.array.strides[0]
+        return self.address, self.ring, self.lag - back, self.per_step, self.per_row
 
 
 class Table:
@@ -41,16 +37,18 @@ class Table:
     def add(self, *values, **growth):
         """Append a line; ``c3=n`` says that column 3 grows by n per replica."""
         self.lines.append(values)
-        grows = [0] * self.columns
-        for column, amount in growth.items():
-            grows[int(column[1:])] = amount
-        self.growth.append(grows)
+        self.growth.append(growth)
 
     def arrays(self, replicas):
         """Return one (lines, columns) array per replica."""
         shape = (len(self.lines), self.columns)
         values = np.array(self.lines, np.int64).reshape(shape)
-        growth = np.array(self.growth, np.int64).reshape(shape)
+        if replicas == 1:
+            return [values]
+        growth = np.zeros(shape, np.int64)
+        for line, grows in zip(growth, self.growth, strict=True):
+            for column, amount in grows.items():
+                line[int(column[1:])] = amount
         return [values + r * growth for r in range(replicas)]
 
 
@@ -92,13 +90,13 @@ def readers(stage):
 
 def constant_line(array):
     """A buffer line for something that is the same at every step and row."""
-    return (array.ctypes.data, 1, 0, 0, 0)
+    return (memory.address(array), 1, 0, 0, 0)
 
 
 def source_line(source, lanes, x):
     """Return the buffer line of a source and its growth per replica."""
     name, lag = parse(source)
     if name == INPUT:
-        return (x.ctypes.data, max(x.shape[1], 1), 0, x.strides[1], x.strides[2]), x.strides[0]
+        return (memory.address(x), max(x.shape[1], 1), 0, x.strides[1], x.strides[2]), x.strides[0]
     lane = lanes["made" if lag == 0 else "read"][name]
     return lane.line(lag), lane.replica
