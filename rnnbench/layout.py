@@ -81,9 +81,7 @@ class Layout:
     @cached_property
     def gate_widths(self) -> dict[str, int]:
         """Width of every gate."""
-        return {
-            g.name: w for s, w in zip(self.cell.stages, self.stage_widths, strict=True) for g in s.gates
-        }
+        return {g.name: w for s, w in zip(self.cell.stages, self.stage_widths, strict=True) for g in s.gates}
 
     @cached_property
     def blocks(self) -> dict[tuple[str, str], Block]:

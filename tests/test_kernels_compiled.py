@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ENGINE_CASES, as_params
 from numba import cfunc
 from numba.core import types
 
 import rnnbench
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import pointwise, tile
-from rnnbench.kernels.build import function_hash, token
+from rnnbench.kernels.build import function_hash
 from rnnbench.ops import tanh
-from helpers import ENGINE_CASES, as_params
 
 ROOT = Path(rnnbench.__file__).parent
 DIRECTIONS = (pointwise.FORWARD, pointwise.INFER, pointwise.BACKWARD)
@@ -28,8 +28,7 @@ def inspected(compiled):
 
 
 def llvm_of(stage, dtype, direction):
-    wanted = pointwise.address(stage, dtype, direction)
-    return inspected(next(c for c in pointwise._compiled.values() if c.address == wanted))
+    return inspected(pointwise.compiled(stage, dtype, direction))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -53,20 +52,19 @@ def test_a_double_would_be_seen():
 
 @pytest.mark.parametrize("a_contiguous", [True, False])
 def test_float32_tiles_have_no_doubles(a_contiguous):
-    tile.address(types.float32, a_contiguous)
-    codes = [inspected(c) for c in tile._compiled if c._sig.args[0] == token(types.float32).type]
-    assert codes and not any("double" in code for code in codes)
+    assert "double" not in inspected(tile.compiled(types.float32, a_contiguous))
 
 
 def test_float32_walks_have_no_doubles(tmp_path):
     code = """
 import numpy as np
 from rnnbench import Recurrent
-from rnnbench.kernels import gradients, walk
+from rnnbench.kernels.engine import engine
 layer = Recurrent("lstm", 3, 5)
 layer.forward(np.zeros((2, 3, 3), np.float32))
 layer.backward(np.zeros((2, 3, 5), np.float32))
-for function in (walk.forward, walk.backward, gradients.weights, gradients.inputs):
+e = engine("float32")
+for function in (e.forward, e.backward, e.weights, e.inputs):
     (code,) = function.inspect_llvm().values()
     assert "define" in code and "float" in code
     print("double" in code)
@@ -74,7 +72,7 @@ for function in (walk.forward, walk.backward, gradients.weights, gradients.input
     assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).split() == ["False"] * 4
 
 
-CELL = '''
+CELL = """
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.ops import one, tanh
 
@@ -90,7 +88,7 @@ def build():
 
     stage = Stage(forward, backward, makes=("h",), gates=(Gate("h", ("x",)),))
     return Cell(vectors=(Vector("h"),), stages=(stage,), output="h")
-'''
+"""
 
 RUN = """
 import sys

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import ENGINE_CASES, as_params, problem
 
 from rnnbench.kernels import cpu, memory
-from helpers import ENGINE_CASES, as_params, problem
 
 GUARD = 4096
 PATTERN = 0xFF  # as floats: NaN, so that a value read from a guard poisons the result

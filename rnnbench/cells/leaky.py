@@ -45,9 +45,7 @@ def build(activation="tanh", alpha=0.9, trained=False):
         (alpha,) = p
         return (dh * one_minus(alpha) * d_phi(v),), (dh * alpha,), (dh * (h_before - v),)
 
-    stage = Stage(
-        forward, backward, makes=("h",), gates=(Gate("h", ("x", "h")),), reads=("h",), parameters=("alpha",)
-    )
+    stage = Stage(forward, backward, makes=("h",), gates=(Gate("h", ("x", "h")),), reads=("h",), parameters=("alpha",))
     return Cell(
         vectors=(Vector("h"),),
         stages=(stage,),

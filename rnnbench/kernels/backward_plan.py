@@ -66,8 +66,8 @@ def backward_tables(sizes, packed, parameters, tape, gradients, dy, dstate):
             lane, vectors = gradients[name], sizes.vectors(layout.widths[name])
             products.add(*lane.line(lag), first_source, len(sources), vectors, c0=lane.replica)
         stages.add(
-            pointwise.compiled(stage, sizes.engine.dtype, pointwise.BACKWARD).address, sizes.vectors(width), first_operand,
-            len(operands), first_product, len(products),
+            pointwise.compiled(stage, sizes.engine.dtype, pointwise.BACKWARD).address, sizes.vectors(width),
+            first_operand, len(operands), first_product, len(products),
         )  # fmt: skip
     tables = (
         stages, operands, products, sources, _slot_table(sizes, gradients), _dy_table(sizes, dy),

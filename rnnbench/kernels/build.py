@@ -1,9 +1,9 @@
 """Compiling so that no cache ever answers with old or with other code.
 
-Numba's file cache looks only at the source file of the function it compiles, not at the cells, ``ops`` and kernels behind
-it. And it keeps all signatures of a function under one index, in which two processes that compile different ones at the
-same time can swap their code. So every function here is compiled for one signature under a name of its own, which holds a
-hash of all the code behind it and of the processor it is for.
+Numba's file cache looks only at the source file of the function it compiles, not at the cells, ``ops`` and kernels
+behind it. And it keeps all signatures of a function under one index, in which two processes that compile different ones
+at the same time can swap their code. So every function here is compiled for one signature under a name of its own,
+which holds a hash of all the code behind it and of the processor it is for.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def package_hash() -> str:
 def function_hash(function: FunctionType) -> str:
     """Return a hash of all that a plain Python function computes.
 
-    Covers its code, default values, what it closes over, and the Python functions and constants it names, followed to their
-    ends.
+    Covers its code, default values, what it closes over, and the Python functions and constants it names, followed to
+    their ends.
     """
     digest = hashlib.sha256()
     for value in reachable(function):

@@ -6,6 +6,7 @@ Same functions, arguments and results as :mod:`rnnbench.kernels.reference`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,7 @@ def _weight_gradients(tape, grads):
             for source in gate.sources:
                 _target(targets, layout.blocks[gate.name, source], source, tape, grads)
             for pair in zip(da.arrays(sizes.replicas), targets.arrays(sizes.replicas), strict=True):
-                tasks += [(*pair, *cut) for cut in zip(cuts, cuts[1:], strict=False) if cut[0] < cut[1]]
+                tasks += [(*pair, *cut) for cut in pairwise(cuts) if cut[0] < cut[1]]
     threads.run(
         lambda da, targets, first, stop: e.weights(
             e.token, e.tile_columns, e.most, e.lanes, size, da, targets, tape.active, sizes.rows, chunk, first, stop
@@ -199,9 +200,7 @@ def _target(targets, block, source, tape, grads):
 def _parameter_gradients(tape, grads):
     sizes = tape.sizes
     chunk = gradients.chunk_steps(sizes.rows)
-    for stage, work, width in zip(
-        sizes.layout.cell.stages, tape.lanes["work"], sizes.layout.stage_widths, strict=True
-    ):
+    for stage, work, width in zip(sizes.layout.cell.stages, tape.lanes["work"], sizes.layout.stage_widths, strict=True):
         for name, lane in zip(stage.parameters, work[len(stage.gates) :], strict=False):
             table = Table(5)
             table.add(*lane.line(), c0=lane.replica)
@@ -244,5 +243,3 @@ def _flat(sizes, lines, sources, active):
         ),
         [(*pair, *piece) for pair in tables for piece in pieces],
     )
-
-

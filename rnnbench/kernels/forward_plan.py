@@ -58,9 +58,7 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
                         c3=lane.replica, c8=grows_init,
                     )  # fmt: skip
                     init, grows_init = lane.line(), lane.replica
-            groups.add(
-                first_source, len(sources), len(gates), column * lane_bytes, *init, c4=grows_init
-            )
+            groups.add(first_source, len(sources), len(gates), column * lane_bytes, *init, c4=grows_init)
             for i, gate in enumerate(gates):
                 place[gate.name] = (column + i, len(gates))
             column += len(gates) * strip
@@ -73,8 +71,8 @@ def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
             operands.add(*lane.line(), lane_bytes, 0, c0=lane.replica)
         direction = pointwise.FORWARD if training else pointwise.INFER
         stages.add(
-            pointwise.compiled(stage, sizes.engine.dtype, direction).address, vectors, first_group, len(groups), first_operand,
-            len(operands), strip, scratch_row,
+            pointwise.compiled(stage, sizes.engine.dtype, direction).address, vectors, first_group, len(groups),
+            first_operand, len(operands), strip, scratch_row,
         )  # fmt: skip
     made = lanes["made"][layout.cell.output]
     target = (memory.address(y), max(sizes.steps, 1), 0, y.strides[1], y.strides[2])

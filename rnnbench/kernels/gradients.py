@@ -1,8 +1,8 @@
 """Gradients that are one product over all steps and rows: by weights, biases and unit parameters.
 
-Time is cut into chunks of fixed length. Within a chunk a tile adds up da[row] * source[row] over the chunk's rows in their
-order; the chunks' sums are then added in their order. Threads share out the rows of the *result*, so no bit depends
-on how many there are, and no atomics are needed.
+Time is cut into chunks of fixed length. Within a chunk a tile adds up da[row] * source[row] over the chunk's rows in
+their order; the chunks' sums are then added in their order. Threads share out the rows of the *result*, so no bit
+depends on how many there are, and no atomics are needed.
 """
 
 from __future__ import annotations

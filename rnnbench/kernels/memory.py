@@ -157,9 +157,7 @@ def add_numbers(context, build, target, source, count):
                 builder.bitcast(builder.gep(p, [index], source_etype=scalar), kind.as_pointer())
                 for p in (target, source)
             )
-            total = builder.fadd(
-                builder.load(there, align=align, typ=kind), builder.load(here, align=align, typ=kind)
-            )
+            total = builder.fadd(builder.load(there, align=align, typ=kind), builder.load(here, align=align, typ=kind))
             builder.store(total, there, align=align)
 
         step = ir.Constant(I64, lanes)
@@ -183,18 +181,16 @@ def copy_vectors(context, build, target, target_row, source, source_row, vectors
         vector = ir.VectorType(element(sig.args[0]), host.lanes(sig.args[0].dtype))
         align = sig.args[0].dtype.bitwidth // 8
         width = ir.Constant(I64, vector.count * align)
-        with cgutils.for_range(builder, rows, intp=I64) as r:
-            with cgutils.for_range(builder, vectors, intp=I64) as v:
-                here, there = (
-                    builder.inttoptr(
-                        builder.add(
-                            builder.add(base, builder.mul(r.index, row)), builder.mul(v.index, width)
-                        ),
-                        vector.as_pointer(),
-                    )
-                    for base, row in ((source, source_row), (target, target_row))
+        for_range = cgutils.for_range
+        with for_range(builder, rows, intp=I64) as r, for_range(builder, vectors, intp=I64) as v:
+            here, there = (
+                builder.inttoptr(
+                    builder.add(builder.add(base, builder.mul(r.index, row)), builder.mul(v.index, width)),
+                    vector.as_pointer(),
                 )
-                builder.store(builder.load(here, align=align, typ=vector), there, align=align)
+                for base, row in ((source, source_row), (target, target_row))
+            )
+            builder.store(builder.load(here, align=align, typ=vector), there, align=align)
         return context.get_dummy_value()
 
     return types.void(build, *[types.int64] * 6), codegen

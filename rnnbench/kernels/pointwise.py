@@ -129,10 +129,7 @@ class _Rows:
         returned = types.Tuple([types.Tuple([self.vec] * n) for n in counts])
         result = self.context.compile_internal(self.builder, function, returned(*kinds), values)
         parts = [self.builder.extract_value(result, i) for i in range(len(counts))]
-        return [
-            [self.builder.extract_value(part, i) for i in range(n)]
-            for part, n in zip(parts, counts, strict=True)
-        ]
+        return [[self.builder.extract_value(part, i) for i in range(n)] for part, n in zip(parts, counts, strict=True)]
 
 
 def _emit_forward(rows, stage, save):

@@ -112,7 +112,7 @@ def backward(tape, dy, dstate, truncate=None):
     grads : dict of arrays
         Gradients with the keys and shapes of the weights given to the forward pass.
     """
-    layout, weights, feed = tape.layout, tape.weights, tape.feed
+    layout, weights = tape.layout, tape.weights
     cell, smooth = layout.cell, layout.cell.differentiable
     steps, rows = tape.x.shape[1:3]
     d = {name: np.zeros_like(lane) for name, lane in tape.made.items()}
@@ -207,9 +207,7 @@ def _gate_backward(layout, weights, gate, da, tape, t, n, d, dx, grads):
     for source in gate.sources:
         block = layout.blocks[gate.name, source]
         w = weights[block.key][:, block.start : block.stop]
-        grads[block.key][:, block.start : block.stop] += da.transpose(0, 2, 1) @ _source(
-            layout, source, tape, t, n
-        )
+        grads[block.key][:, block.start : block.stop] += da.transpose(0, 2, 1) @ _source(layout, source, tape, t, n)
         name, lag = parse(source)
         if name == INPUT:
             dx[:, t, :n] += da @ w

@@ -81,9 +81,7 @@ class _Emitter:
         constant = lambda n: ir.Constant(I64, n)  # noqa: E731
         offset = lambda base, row, v: b.add(b.mul(base, constant(row)), constant(v * width))  # noqa: E731
         start = [
-            self.load(self.init, offset(self.init_rows, r, v), self.vector)
-            for r in range(rows)
-            for v in range(vectors)
+            self.load(self.init, offset(self.init_rows, r, v), self.vector) for r in range(rows) for v in range(vectors)
         ]
         if self.a_contiguous:  # rows of A a stride apart, k in steps of one number
             a_rows = [b.add(self.a, b.mul(self.a_stride, constant(r))) for r in range(rows)]
@@ -95,14 +93,11 @@ class _Emitter:
         k = b.phi(I64)
         k.add_incoming(constant(0), before)
         sums = [b.phi(self.vector) for _ in start]
-        panels = [
-            b.add(self.b, b.mul(self.b_panels, constant(p))) for p in range((vectors + PANEL - 1) // PANEL)
-        ]
+        panels = [b.add(self.b, b.mul(self.b_panels, constant(p))) for p in range((vectors + PANEL - 1) // PANEL)]
         k_b = b.mul(k, constant(PANEL * width))
         k_a = b.mul(k, constant(self.size) if self.a_contiguous else self.a_stride)
         columns = [
-            self.load(panels[v // PANEL], b.add(k_b, constant(v % PANEL * width)), self.vector)
-            for v in range(vectors)
+            self.load(panels[v // PANEL], b.add(k_b, constant(v % PANEL * width)), self.vector) for v in range(vectors)
         ]
         totals = []
         for r in range(rows):
@@ -181,8 +176,8 @@ def address(dtype: types.Float, a_contiguous: bool) -> int:
     ----------
     dtype : float32 or float64
     a_contiguous : bool
-        True: rows of A are `a_stride` bytes apart and contiguous in k. False: steps of k are `a_stride` bytes apart and rows
-        are neighbours.
+        True: rows of A are `a_stride` bytes apart and contiguous in k. False: steps of k are `a_stride` bytes apart and
+        rows are neighbours.
     """
     return compiled(dtype, a_contiguous).address
 

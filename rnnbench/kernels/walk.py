@@ -1,8 +1,8 @@
 """The walks over time: a block of batch rows goes through all steps alone, forward or backward.
 
-Both walks are compiled once for all cells: they interpret the tables that :mod:`rnnbench.kernels.plan` lays out (addresses,
-strides, which tile feeds which stage), and call tiles and pointwise functions by address. No barrier, no sharing: the
-bits of a row do not depend on the block it is in.
+Both walks are compiled once for all cells: they interpret the tables that :mod:`rnnbench.kernels.plan` lays out
+(addresses, strides, which tile feeds which stage), and call tiles and pointwise functions by address. No barrier, no
+sharing: the bits of a row do not depend on the block it is in.
 
 A buffer of T + lag rows in time is addressed as a ring, so that inference can keep only the last few.
 """

@@ -86,9 +86,7 @@ def row_order(lengths, steps, rows):
     except ValueError:
         lengths = np.asarray(None)
     if lengths.shape != (rows,) or not (np.issubdtype(lengths.dtype, np.integer) or rows == 0):
-        raise ValueError(
-            f"lengths: got {lengths.dtype} of shape {lengths.shape}, expected integers of shape ({rows},)"
-        )
+        raise ValueError(f"lengths: got {lengths.dtype} of shape {lengths.shape}, expected integers of shape ({rows},)")
     if rows and (lengths.min() < 0 or lengths.max() > steps):
         raise ValueError(f"lengths: got values from {lengths.min()} to {lengths.max()}, expected 0 to T = {steps}")
     lengths = lengths.astype(np.int64)

@@ -57,8 +57,8 @@ class Recurrent:
     ----------
     params, grads : dict of arrays
         ``weight_ih`` (rows, I), ``weight_hh`` (rows, H), ``weight_<source>`` for other sources, ``bias`` (rows,), unit
-        parameters (width,), ``initial_<state>`` (width,) where learned. May be edited in place. `grads` has the same keys;
-        fixed parameters stay 0 there.
+        parameters (width,), ``initial_<state>`` (width,) where learned. May be edited in place. `grads` has the same
+        keys; fixed parameters stay 0 there.
 
     Raises
     ------
@@ -126,8 +126,8 @@ class Recurrent:
         x : (T, B, I) array of the layer's dtype
             NaN passes through to y. T = 0 and B = 0 give empty results.
         state : dict of (B, width) arrays, optional
-            Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at the
-            cell's initial value.
+            Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at
+            the cell's initial value.
         lengths : (B,) ints in [0, T], optional
             Rows end early; what lies beyond is never read, y is 0 there, and the final state is each row's own.
         reverse : bool
@@ -135,8 +135,8 @@ class Recurrent:
         feed : dict of (values (T, B, width), mask (T,) or (T, B)), optional
             At step t the previous value of a state is read as ``values[t]`` where the mask is true.
         tape : None, True or False
-            None keeps the tape for ``backward`` of the last forward; True returns it as a third result instead; False keeps
-            none (inference).
+            None keeps the tape for ``backward`` of the last forward; True returns it as a third result instead; False
+            keeps none (inference).
         outputs : "all" or "last"
             y of every step, (T, B, H), or of each row's last step, (B, H) (0 for a row of length 0).
 

@@ -157,9 +157,7 @@ def split(context, x):
         m = builder.sub(bits, builder.shl(exponent, _constant(integers, mantissa)))
         small = builder.trunc(exponent, _narrow(integers)) if width == 64 else exponent
         floats = args[0].type
-        pair = context.make_tuple(
-            builder, sig.return_type, [builder.bitcast(m, floats), builder.sitofp(small, floats)]
-        )
+        pair = context.make_tuple(builder, sig.return_type, [builder.bitcast(m, floats), builder.sitofp(small, floats)])
         return pair
 
     return types.UniTuple(x, 2)(x), codegen

@@ -108,9 +108,7 @@ for _op, _sign in (
     (operator.ge, ">="),
     (operator.eq, "=="),
 ):
-    _binary(
-        _op, lambda vec: Mask(vec.lanes), lambda builder, x, y, sign=_sign: builder.fcmp_ordered(sign, x, y)
-    )
+    _binary(_op, lambda vec: Mask(vec.lanes), lambda builder, x, y, sign=_sign: builder.fcmp_ordered(sign, x, y))
 
 
 @infer_global(operator.neg)

@@ -1,0 +1,76 @@
+# One environment in .venv, made on first use from python3.11+ alone. Everything runs as `.venv/bin/python -m ...`:
+# console scripts break when the path of the checkout has a space in it.
+
+PY := .venv/bin/python
+WORKERS ?= 2
+
+# Another environment's settings must not leak in.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX
+
+PIP = $(PY) -m pip --disable-pip-version-check --quiet install -c constraints.txt
+
+# One BLAS thread per worker, or the workers fight for the cores; numba's threads and cache are left alone.
+# Tests in one xdist group (tests/conftest.py: those of one cell) share a worker and so a compilation.
+PYTEST = RNNBENCH_NUM_THREADS=2 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
+
+SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+.DEFAULT_GOAL := help
+.PHONY: help report test test-slow test-peers lint format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+report: .venv/.installed ## run the smoke preset of every experiment, then write reports/index.html
+	@rc=0; $(PY) -m rnnbench run all --preset smoke || rc=$$?; \
+	$(PY) -m rnnbench report || exit $$?; \
+	echo "$$PWD/reports/index.html"; \
+	exit $$rc
+
+test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
+	@$(PYTEST) -m "not slow and not peers and not gpu and not cuda"
+
+test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
+	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
+
+test-peers: .venv/.peers ## install torch and compare with it
+	@$(PYTEST) -m "peers and not gpu and not cuda"
+
+lint: .venv/.installed ## check style and formatting
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: .venv/.installed ## mend style and formatting
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean: ## remove caches, builds and the generated report; .venv and results stay
+	@find . -name .venv -prune -o -name .asv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf build dist *.egg-info .pytest_cache .hypothesis .ruff_cache reports
+
+# setuptools first and no build isolation: the build uses the pinned version too.
+.venv/.installed: pyproject.toml setup.py constraints.txt
+	@if ! [ -x $(PY) ]; then \
+		rm -rf .venv; \
+		for python in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+			if "$$python" -c '$(SUPPORTED)' >/dev/null 2>&1; then \
+				echo "creating .venv with $$python"; \
+				"$$python" -m venv .venv && break; \
+				rm -rf .venv; exit 1; \
+			fi; \
+		done; \
+	fi
+	@if ! [ -x $(PY) ]; then \
+		echo "rnnbench needs Python 3.11, 3.12 or 3.13, and $(or $(PYTHON),python3) is not one of them: say 'make PYTHON=/path/to/python3.11 ...'." >&2; \
+		exit 1; \
+	fi
+	@echo "installing rnnbench and its development tools into .venv"
+	@$(PIP) setuptools
+	@$(PIP) --no-build-isolation -e ".[dev]"
+	@touch $@
+
+# pip's own settings (an index, a folder of wheels) decide whether this is torch's CPU wheel or the large CUDA one.
+.venv/.peers: .venv/.installed
+	@echo "installing the peers into .venv"
+	@$(PIP) torch
+	@touch $@

@@ -1,0 +1,216 @@
+"""Initial parameters have the properties that their recipe's name promises."""
+
+import numpy as np
+import odd_cells
+import pytest
+from helpers import CASES, as_params
+
+from rnnbench import Recurrent, cells
+from rnnbench.layers import initialise
+
+H = 24
+NAMES = cells.names()
+
+
+def make(cell="lstm", I=10, H=H, **options):
+    return Recurrent(cell, I, H, dtype="float64", device="reference", **options)
+
+
+def recurrent_blocks(layer):
+    return {pair: w for pair, w in layer.blocks.items() if pair[1] != "x"}
+
+
+def radius(w):
+    return np.abs(np.linalg.eigvals(w)).max()
+
+
+def is_orthogonal(w, gain=1.0):
+    few = w if w.shape[0] <= w.shape[1] else w.T
+    return np.allclose(few @ few.T, gain**2 * np.eye(len(few)), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bias", [True, False])
+def test_uniform_is_within_pytorchs_bound_and_fills_it(name, bias):
+    layer = make(name, bias=bias)
+    bound = 1 / np.sqrt(H)
+    trained = {k: v for k, v in layer.params.items() if k.startswith(("weight", "bias"))}
+    assert ("bias" in trained) == bias
+    for key, value in trained.items():
+        assert np.abs(value).max() <= bound, key
+        assert np.abs(np.mean(value)) < 3 * bound / np.sqrt(value.size), key
+        assert value.size < 50 or np.abs(value).max() > 0.8 * bound, key
+
+
+def test_the_bound_of_uniform_follows_the_hidden_size_and_the_gain():
+    for units in (4, 100):
+        w = make(H=units).params["weight_ih"]
+        assert 0.9 / np.sqrt(units) < np.abs(w).max() <= 1 / np.sqrt(units)
+    assert np.abs(make(init={"name": "uniform", "gain": 3.0}).params["weight_hh"]).max() > 2.7 / np.sqrt(H)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_but_uniform_start_with_biases_of_zero(name):
+    for recipe in initialise.RECURRENT:
+        assert not make(name, init=recipe).params["bias"].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_orthogonal(name, gain):
+    layer = make(name, init={"name": "orthogonal", "gain": gain})
+    for pair, w in recurrent_blocks(layer).items():
+        assert is_orthogonal(w, gain), pair
+
+
+def test_orthogonal_blocks_of_other_shapes_have_orthonormal_rows_or_columns():
+    layer = make("jordan", output_size=7, init="orthogonal")
+    assert layer.blocks["h", "y"].shape == (H, 7) and layer.blocks["y", "h@0"].shape == (7, H)
+    assert all(is_orthogonal(w) for w in recurrent_blocks(layer).values())
+
+
+def test_orthogonal_is_uniform_over_the_group():
+    rng = np.random.default_rng(0)
+    matrices = np.array([initialise.orthogonal(rng, (3, 3), 1.0) for _ in range(4000)])
+    assert abs(np.mean(np.linalg.det(matrices))) < 0.06, "both signs of the determinant, equally often"
+    assert np.abs(matrices.mean(axis=0)).max() < 0.04, "every entry has mean 0: QR's signs are undone"
+    assert np.abs((matrices**2).mean(axis=0) - 1 / 3).max() < 0.02
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.25])
+def test_identity(gain):
+    layer = make("gru", init={"name": "identity", "gain": gain})
+    for w in recurrent_blocks(layer).values():
+        np.testing.assert_array_equal(w, gain * np.eye(H))
+
+
+def test_an_irnn_step_keeps_its_state():
+    layer = make("elman", I=0, activation="relu", init="identity")
+    h = np.abs(np.random.default_rng(0).normal(size=(2, H)))
+    y, _ = layer.forward(np.zeros((9, 2, 0)), {"h": h})
+    np.testing.assert_array_equal(y, np.broadcast_to(h, (9, 2, H)))
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.9])
+def test_symmetric_has_real_eigenvalues_within_the_gain(gain):
+    layer = make("skip", init={"name": "symmetric", "gain": gain})
+    for w in recurrent_blocks(layer).values():
+        np.testing.assert_allclose(w, w.T, atol=1e-15)
+        values = np.linalg.eigvalsh(w)
+        assert abs(np.abs(values).max() - gain) < 1e-12
+        assert values.min() < -0.3 * gain and values.max() > 0.3 * gain
+
+
+@pytest.mark.parametrize("units", [1, 2, H])
+@pytest.mark.parametrize("gain", [1.0, 1.3])
+def test_spectral_radius(units, gain):
+    layer = make("elman", H=units, init={"name": "spectral_radius", "gain": gain})
+    assert abs(radius(layer.params["weight_hh"]) - gain) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "jordan"])
+@pytest.mark.parametrize("gain", [1.0, 0.7])
+def test_singular_value(name, gain):
+    options = {"output_size": 3} if name == "jordan" else {}
+    layer = make(name, init={"name": "singular_value", "gain": gain}, **options)
+    for w in recurrent_blocks(layer).values():
+        assert abs(np.linalg.norm(w, 2) - gain) < 1e-12
+
+
+def test_gaussian_has_the_scale_of_its_columns():
+    layer = make("jordan", I=50, H=200, output_size=30, init={"name": "gaussian", "gain": 1.5, "input": 0.5})
+    for (gate, source), w in layer.blocks.items():
+        expected = (0.5 if source == "x" else 1.5) / np.sqrt(w.shape[1])
+        assert abs(w.std() / expected - 1) < 0.05, (gate, source)
+        assert abs(w.mean()) < 0.05 * expected
+    big = make("elman", H=400, init="gaussian").params["weight_hh"]
+    assert abs(radius(big) - 1) < 0.1, "the circular law"
+
+
+@pytest.mark.parametrize("recipe", initialise.RECURRENT)
+def test_input_scales_the_blocks_from_x_only(recipe):
+    small, large = (make("gru", init={"name": recipe, "input": s}) for s in (0.5, 1.0))
+    for pair, w in small.blocks.items():
+        np.testing.assert_array_equal(w, (0.5 if pair[1] == "x" else 1.0) * large.blocks[pair])
+
+
+@pytest.mark.parametrize("recipe", ["identity", "symmetric", "spectral_radius"])
+def test_recipes_for_square_blocks_leave_others_gaussian(recipe):
+    layer = make("jordan", H=200, output_size=50, init={"name": recipe, "gain": 0.01})
+    for pair in (("h", "y"), ("y", "h@0")):
+        w = layer.blocks[pair]
+        assert abs(w.std() * np.sqrt(w.shape[1]) - 1) < 0.05
+
+
+@pytest.mark.parametrize("recipe", ["uniform", "orthogonal"])
+@pytest.mark.parametrize("bias, key", [(True, "bias"), ("torch", "bias_ih")])
+def test_forget_bias(recipe, bias, key):
+    plain, opened = (make("lstm", bias=bias, init={"name": recipe, "forget_bias": b}) for b in (0, 2.0))
+    for name, value in opened.params.items():
+        difference = value - plain.params[name]
+        if name == key:
+            np.testing.assert_allclose(difference[H : 2 * H], 2.0)
+            difference[H : 2 * H] = 0
+        assert not difference.any(), name
+
+
+def test_every_block_is_drawn_anew():
+    for recipe in ("uniform", "gaussian", "orthogonal", "symmetric", "spectral_radius", "singular_value"):
+        blocks = list(recurrent_blocks(make("lstm", init=recipe)).values())
+        assert not any(np.allclose(a, b) for i, a in enumerate(blocks) for b in blocks[:i]), recipe
+
+
+@pytest.mark.parametrize("recipe", ["uniform", *initialise.RECURRENT])
+@pytest.mark.parametrize("case", as_params(CASES))
+def test_every_recipe_fits_every_cell(recipe, case):
+    for inputs, units in ((0, 1), (1, 2), (3, 1)):
+        layer = Recurrent(case.cell, inputs, units, device="reference", init=recipe, **dict(case.options))
+        assert all(np.isfinite(v).all() and v.dtype == np.float32 for v in layer.params.values())
+
+
+def test_learned_starts_are_zero_and_unit_parameters_their_own():
+    layer = make(odd_cells.learned_start(), init="orthogonal")
+    assert not layer.params["initial_h"].any() and "initial_c" not in layer.params
+    assert np.all(make("leaky", alpha=0.7, init="gaussian").params["alpha"] == 0.7)
+
+
+@pytest.mark.parametrize(
+    "init, message",
+    [
+        ("orthgonal", "init: got 'orthgonal', expected one of uniform, gaussian, orthogonal"),
+        ("", "init: got ''"),
+        ({"gian": 2}, r"init: got keys \['gian'\], expected some of \['name', 'gain'"),
+        ({"name": "none"}, "init: got 'none'"),
+        ({"name": ["uniform"]}, r"init: got \['uniform'\]"),
+        ({"name": "uniform", "gain": "2"}, "init: gain '2' is not a number"),
+        ({"gain": True}, "init: gain True is not a number"),
+        ({"gain": None}, "init: gain None is not a number"),
+        ({"name": "gaussian", "input": [1]}, r"init: input \[1\] is not a number"),
+        ({"forget_bias": "1"}, "init: forget_bias '1' is not a number"),
+        (None, "init: got None, expected"),
+        (3, "init: got 3, expected"),
+        (["uniform"], r"init: got \['uniform'\], expected"),
+    ],
+)
+def test_a_bad_recipe_is_refused(init, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make(init=init)
+
+
+@pytest.mark.parametrize(
+    "cell, options", [("gru", {}), ("elman", {}), ("lstm", {"bias": False}), (odd_cells.no_bias_at_all(), {})]
+)
+def test_a_forget_bias_needs_a_bias_of_gate_f(cell, options):
+    with pytest.raises(ValueError, match=r"init: forget_bias 1.0 given, but the layer has no bias of a gate"):
+        make(cell, init={"forget_bias": 1.0}, **options)
+
+
+def test_numpy_numbers_are_numbers():
+    wide, narrow = (make(init={"name": "orthogonal", "gain": g}) for g in (0.5, np.float32(0.5)))
+    np.testing.assert_array_equal(wide.params["weight_hh"], narrow.params["weight_hh"])
+
+
+@pytest.mark.parametrize("make_matrix", [initialise.symmetric, initialise.spectral_radius])
+def test_a_recipe_for_squares_refuses_a_rectangle(make_matrix):
+    with pytest.raises(ValueError, match=r"got shape \(2, 3\), expected a square"):
+        make_matrix(np.random.default_rng(0), (2, 3), 1.0)
