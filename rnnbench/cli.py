@@ -81,9 +81,7 @@ def load_cells(paths: tuple[Path, ...]) -> None:
 @app.callback(invoke_without_command=True)
 def version(
     context: typer.Context,
-    show: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
-    ] = False,
+    show: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
 ) -> None:
     """The reference bench for recurrent neural networks."""
     if show:
@@ -136,9 +134,7 @@ def _describe_cells() -> list[dict]:
 
 @app.command()
 def run(
-    names: Annotated[
-        list[str], typer.Argument(metavar="EXPERIMENT...|all", help="Names from `rnnbench list`.")
-    ],
+    names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...|all", help="Names from `rnnbench list`.")],
     preset: Annotated[str, typer.Option(metavar="smoke|quick|paper", help="The size.")] = "smoke",
     sets: Annotated[
         list[str] | None,

@@ -219,9 +219,7 @@ def environment():
     return {**os.environ, "PYTHONPATH": str(Path(rnnbench.__file__).parents[1])}
 
 
-@pytest.mark.parametrize(
-    "arguments", ["--help", "list experiments", "list devices", "status --experiments toys"]
-)
+@pytest.mark.parametrize("arguments", ["--help", "list experiments", "list devices", "status --experiments toys"])
 def test_quick_commands_import_nothing_heavy(tmp_path, arguments):
     code = (
         "import sys; from rnnbench import cli; from rnnbench.runner import discovery\n"

@@ -30,7 +30,7 @@ def build():
 
 
 def trial(**changes):
-    setting = gradient_decay.sweep("smoke", "reference")[0] | {"hidden": 8, "steps": 12} | changes
+    setting = gradient_decay.sweep("smoke", "reference")[0] | {"hidden": 8, "steps": 12, "device": "cpu"} | changes
     return gradient_decay.run(setting, np.random.default_rng(0)), setting
 
 
@@ -50,7 +50,6 @@ def test_settings_are_flat_unique_and_cover_every_cell(preset):
     sweep = [settings.check_setting(s, "gradient_decay") for s in gradient_decay.sweep(preset, "cpu")]
     assert len({settings.canonical(s) for s in sweep}) == len(sweep)
     assert {s["cell"] for s in sweep} == set(cells.names())
-    assert {s["engine"] for s in sweep} == {"cpu"}
     elman = [s for s in sweep if s["cell"] == "elman"]
     assert {s["activation"] for s in elman} == {"linear", "tanh", "sigmoid", "relu"}
     assert {s["init"] for s in elman} == set(gradient_decay.GAINS)
@@ -201,13 +200,20 @@ def test_eigen_decomposition():
     assert claim("Q L^t Q^T", [*lines, run_of(eigen_error=1e-5)]).verdict == "not reproduced"
 
 
+def test_a_rate_says_what_only_the_absolute_tolerance_saves():
+    near = run_of(init="spectral_radius", gain=0.9, slope=1.08 * np.log(0.9))
+    exact = run_of(init="spectral_radius", gain=1.0, slope=0.0)
+    found = claim("linear, Gaussian", [near, exact])
+    assert found.verdict == "reproduced"
+    assert "1 pass by the absolute tolerance alone" in found.note
+    assert "absolute tolerance" not in claim("linear, Gaussian", [near | {"slope": np.log(0.9)}, exact]).note
+
+
 @pytest.mark.parametrize(("name", "factor"), [("rho", 1), ("sigma_max", 2)])
 def test_limits_of_large_gaussian_matrices(name, factor):
     def verdict(ratios, hidden=256):
         large = {"init": "gaussian", "gain": 0.8, "hidden": hidden}
-        return claim(
-            f"Gaussian, {name}", [run_of(**large, **{name: r * factor * 0.8}) for r in ratios]
-        ).verdict
+        return claim(f"Gaussian, {name}", [run_of(**large, **{name: r * factor * 0.8}) for r in ratios]).verdict
 
     assert verdict([0.95, 1.05, 1.09]) == "reproduced"
     assert verdict([1.0, 1.2, 1.2]) == "partly"
@@ -260,7 +266,7 @@ def test_the_other_rankings_look_at_their_own_runs():
 def small_frame():
     lines = []
     for number, setting in enumerate(gradient_decay.sweep("smoke", "reference")):
-        setting |= {"hidden": 6, "steps": 8}
+        setting |= {"hidden": 6, "steps": 8, "device": "cpu"}
         reserved = {"status": "ok", "trial": str(number), "preset": "smoke", "source": "local", "seed": 0}
         rows = gradient_decay.run(setting, np.random.default_rng(number))
         lines += [setting | row | reserved for row in rows]

@@ -10,9 +10,7 @@ from rnnbench.probes import jacobian, norms, recurrence, stepwise, theory
 
 
 def make(cell, hidden=5, inputs=3, seed=1, init="uniform", **options):
-    return Recurrent(
-        cell, inputs, hidden, dtype="float64", device="reference", seed=seed, init=init, **options
-    )
+    return Recurrent(cell, inputs, hidden, dtype="float64", device="reference", seed=seed, init=init, **options)
 
 
 def final(layer, x, state):
@@ -88,9 +86,7 @@ def test_a_long_product_does_not_underflow():
     np.testing.assert_allclose(product.log_singular_values, 2000 * np.log(0.5), rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("change", "named"), [({"lags": [9]}, "lags"), ({"of": "c"}, "state"), ({"by": "x"}, "state")]
-)
+@pytest.mark.parametrize(("change", "named"), [({"lags": [9]}, "lags"), ({"of": "c"}, "state"), ({"by": "x"}, "state")])
 def test_wrong_arguments_of_the_product(change, named):
     with pytest.raises(ValueError, match=named):
         jacobian.jacobian_products(make("elman"), np.zeros((4, 1, 3)), **change)
@@ -163,9 +159,7 @@ def test_refusals():
         norms.gradient_norms(make("elman"), np.zeros((2, 1, 3)))
     feed_forward = Cell(
         vectors=(Vector("h"),),
-        stages=(
-            Stage(lambda a, r, p: (a, ()), lambda d, r, m, s, p: (d, (), ()), ("h",), (Gate("h", ("x",)),)),
-        ),
+        stages=(Stage(lambda a, r, p: (a, ()), lambda d, r, m, s, p: (d, (), ()), ("h",), (Gate("h", ("x",)),)),),
         output="h",
     )
     with pytest.raises(ValueError, match="no differentiable state"):

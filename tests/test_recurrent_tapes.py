@@ -195,3 +195,15 @@ def test_frozen_within_frozen():
         assert not layer.params["bias"].flags.writeable
         np.testing.assert_array_equal(layer.forward(x)[0], y)
     layer.params["bias"][...] = 0
+
+
+def test_frozen_blocks_nest():
+    layer = make()
+    x, _ = data(layer)
+    with layer.frozen():
+        with layer.frozen():
+            pass
+        assert layer._frozen is not None
+        assert not layer.params["weight_hh"].flags.writeable
+        layer.forward(x)
+    assert layer._frozen is None and layer.params["weight_hh"].flags.writeable

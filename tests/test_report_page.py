@@ -212,9 +212,7 @@ def test_an_output_that_is_a_file_is_refused(store, tmp_path):
 
 
 def claim(name, measured):
-    return compare(
-        name, "s", "p", published=1, tolerance=0.1, measured=measured, interval=measured and (0.0, 2.5)
-    )
+    return compare(name, "s", "p", published=1, tolerance=0.1, measured=measured, interval=measured and (0.0, 2.5))
 
 
 def test_the_ledger_takes_the_first_view_that_measured():

@@ -57,9 +57,7 @@ def test_a_column_has_one_format(values, shown):
 
 
 def test_numbers_stand_right_and_long_tables_are_cut():
-    df = pd.DataFrame(
-        {"cell_name": ["a"] * 50, "x": np.arange(50), "on": [True] * 50, "gap": [None] * 49 + [1.0]}
-    )
+    df = pd.DataFrame({"cell_name": ["a"] * 50, "x": np.arange(50), "on": [True] * 50, "gap": [None] * 49 + [1.0]})
     table = layout(df)
     assert table.headers == ["cell name", "x", "on", "gap"]
     assert table.numeric == [False, True, False, True]

@@ -55,8 +55,7 @@ def test_everything_that_names_a_trial_changes_its_key():
 
 def test_the_random_numbers_depend_on_root_seed_experiment_and_setting():
     draws = [
-        generator(*what).integers(2**63)
-        for what in [("e", {}, 0), ("e", {}, 1), ("f", {}, 0), ("e", {"a": 1}, 0)]
+        generator(*what).integers(2**63) for what in [("e", {}, 0), ("e", {}, 1), ("f", {}, 0), ("e", {"a": 1}, 0)]
     ]
     assert len(set(draws)) == 4
 

@@ -224,13 +224,14 @@ class Recurrent:
         """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
         weights, raw = self._weights()
         before = {key: value.flags.writeable for key, value in self.params.items()}
+        outer = self._frozen
         self._frozen = self._driver.prepare(self.layout, weights, self.dtype), raw
         for value in self.params.values():
             value.flags.writeable = False
         try:
             yield self
         finally:
-            self._frozen = None
+            self._frozen = outer
             for key, value in self.params.items():
                 value.flags.writeable = before[key]
 

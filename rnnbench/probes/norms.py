@@ -74,6 +74,4 @@ def gradient_norms(
             for name in names:
                 part = np.linalg.norm(direction[:, columns_of(layer, name)], axis=1)
                 states[name].append(log_scale + np.log(part))
-    return LagNorms(
-        np.arange(len(joint)), np.array(joint), {name: np.array(values) for name, values in states.items()}
-    )
+    return LagNorms(np.arange(len(joint)), np.array(joint), {name: np.array(values) for name, values in states.items()})

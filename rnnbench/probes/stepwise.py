@@ -29,9 +29,7 @@ def joint_states(layer: Recurrent) -> dict[str, int]:
         If the layer is not in float64, or no gradient flows through any of its states.
     """
     if layer.dtype != np.float64:
-        raise ValueError(
-            f"layer: got dtype {layer.dtype}, expected float64 (rounding would set the decay's floor)"
-        )
+        raise ValueError(f"layer: got dtype {layer.dtype}, expected float64 (rounding would set the decay's floor)")
     layout, smooth = layer.layout, layer.cell.differentiable
     sizes = {name: layout.lags[name] * layout.widths[name] for name in layout.states if smooth[name]}
     if not sizes:

@@ -57,9 +57,7 @@ def log_eigen_decay(lags, w: np.ndarray, v: np.ndarray) -> np.ndarray:
     """
     w = np.asarray(w)
     if w.ndim != 2 or not np.allclose(w, w.T, rtol=0, atol=1e-12 * max(1.0, np.abs(w).max(initial=0))):
-        raise ValueError(
-            "log_eigen_decay: got a matrix that is not symmetric, for which W^t = Q L^t Q^T does not hold"
-        )
+        raise ValueError("log_eigen_decay: got a matrix that is not symmetric, for which W^t = Q L^t Q^T does not hold")
     values, q = np.linalg.eigh(w)
     columns = np.asarray(v).reshape(len(w), -1)
     with np.errstate(divide="ignore", invalid="ignore"):

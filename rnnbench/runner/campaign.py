@@ -69,9 +69,7 @@ def plan(
     return list(trials.values())
 
 
-def extra_options(
-    experiment: Experiment, overrides: Mapping[str, list[str]], cells: tuple[Path, ...] = ()
-) -> str:
+def extra_options(experiment: Experiment, overrides: Mapping[str, list[str]], cells: tuple[Path, ...] = ()) -> str:
     """What a command needs besides preset, device and seed to make a trial again.
 
     A user's files are told by their names alone: their folders are nobody else's.

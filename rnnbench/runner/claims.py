@@ -62,9 +62,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
-            raise ValueError(
-                f"claim {self.name!r}: the verdict is {self.verdict!r}, expected one of {VERDICTS}"
-            )
+            raise ValueError(f"claim {self.name!r}: the verdict is {self.verdict!r}, expected one of {VERDICTS}")
 
 
 def compare(

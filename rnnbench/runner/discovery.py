@@ -55,9 +55,7 @@ class Experiment:
         UserError
             It doesn't import, or lacks one of the five functions.
         """
-        name = (
-            f"rnnbench.experiments.{self.name}" if self.packaged else f"rnnbench_user_experiments.{self.name}"
-        )
+        name = f"rnnbench.experiments.{self.name}" if self.packaged else f"rnnbench_user_experiments.{self.name}"
         loaded = sys.modules.get(name)
         if loaded is not None and getattr(loaded, "__file__", None) == str(self.path):
             return loaded
@@ -68,15 +66,11 @@ class Experiment:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
-            raise UserError(
-                f"experiment {self.name!r} ({self.path}) can't be imported: {first_line(error)}"
-            ) from error
+            raise UserError(f"experiment {self.name!r} ({self.path}) can't be imported: {first_line(error)}") from error
         missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
         if missing:
             del sys.modules[name]
-            raise UserError(
-                f"experiment {self.name!r} ({self.path}) lacks {', '.join(f'{m}()' for m in missing)}"
-            )
+            raise UserError(f"experiment {self.name!r} ({self.path}) lacks {', '.join(f'{m}()' for m in missing)}")
         return module
 
     def sweep(self, preset: str, device: str) -> list[dict[str, Scalar]]:

@@ -29,9 +29,7 @@ def examine(results: Path) -> list[tuple[str, str]]:
     """
     facts = provenance.provenance()
     found = [("Python", str(facts["python"])), ("system", str(facts["system"]))]
-    found += [
-        (name, str(facts.get(name, "not installed"))) for name in provenance.PACKAGES if name != "numba-cuda"
-    ]
+    found += [(name, str(facts.get(name, "not installed"))) for name in provenance.PACKAGES if name != "numba-cuda"]
     found += [
         ("processor", str(facts["cpu"])),
         ("SIMD", f"{facts['simd_float32']} float32 numbers per register"),

@@ -159,9 +159,7 @@ def cluster(trials: Sequence[Trial], address: str, prepare: Prepare) -> Results:
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"--cluster got {address!r}, expected the address of a running dask scheduler"
-        ) from error
+        raise UserError(f"--cluster got {address!r}, expected the address of a running dask scheduler") from error
     futures = {}
     try:
         futures = {client.submit(_prepared, trial, prepare, pure=False): trial for trial in trials}

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def frame(
-    records: Iterable[Mapping], *, source: str, preset: str, columns: Sequence[str] = ()
-) -> pd.DataFrame:
+def frame(records: Iterable[Mapping], *, source: str, preset: str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """One line per row of every record, in an order that depends on the settings alone.
 
     Parameters

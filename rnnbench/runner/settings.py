@@ -36,9 +36,7 @@ def check_setting(setting: object, experiment: str) -> dict[str, Scalar]:
         It is no mapping, uses a reserved name, or holds something that isn't a finite JSON scalar.
     """
     if not isinstance(setting, Mapping):
-        raise UserError(
-            f"experiment {experiment!r}: sweep() gave {setting!r}, expected mappings of names to scalars"
-        )
+        raise UserError(f"experiment {experiment!r}: sweep() gave {setting!r}, expected mappings of names to scalars")
     for name, value in setting.items():
         if not isinstance(name, str) or name in RESERVED:
             raise UserError(
@@ -101,9 +99,7 @@ def parse_value(name: str, text: str, types: set[type]) -> Scalar:
     raise UserError(f"--set {name}: got {text!r}, expected {expected}")
 
 
-def override(
-    sweep: Sequence[Mapping[str, Scalar]], overrides: Mapping[str, list[str]]
-) -> list[dict[str, Scalar]]:
+def override(sweep: Sequence[Mapping[str, Scalar]], overrides: Mapping[str, list[str]]) -> list[dict[str, Scalar]]:
     """The sweep with the named settings replaced by the product of the given values.
 
     A setting of the sweep that lacks a name isn't given it. Doubles are dropped; the order stays.

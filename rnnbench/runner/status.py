@@ -44,9 +44,7 @@ def count(
                 problems.append(str(error))
                 sweep = []
             keys = {trial_key(experiment.name, setting, seed, device) for setting in sweep}
-            mine = {
-                key: r["status"] for key, r in local.by_key.items() if preset in r["presets"] or key in keys
-            }
+            mine = {key: r["status"] for key, r in local.by_key.items() if preset in r["presets"] or key in keys}
             statuses = list(mine.values())
             rows.append(
                 {

@@ -121,9 +121,7 @@ def _encode(trial: Trial, rows: object) -> list[dict[str, list]]:
     for row in rows:
         for name in row:
             if name in given and row[name] != given[name]:
-                raise ValueError(
-                    f"run() gave a row with {name}={row[name]!r}, but its setting has another value"
-                )
+                raise ValueError(f"run() gave a row with {name}={row[name]!r}, but its setting has another value")
             if name in RESERVED and name not in given:
                 raise ValueError(f"run() gave a row with the reserved name {name!r}")
         kept.append({name: value for name, value in row.items() if name not in given})
