@@ -64,7 +64,7 @@ layer = Recurrent("lstm", 3, 5)
 layer.forward(np.zeros((2, 3, 3), np.float32))
 layer.backward(np.zeros((2, 3, 5), np.float32))
 e = engine("float32")
-for function in (e.forward, e.backward, e.weights, e.inputs):
+for function in (e.forward, e.backward, e.weights, e.products):
     (code,) = function.inspect_llvm().values()
     assert "define" in code and "float" in code
     print("double" in code)
