@@ -16,7 +16,7 @@ from rnnbench.kernels import gradients, memory, threads
 from rnnbench.kernels.backward_plan import add_da_sources, backward_tables, slots
 from rnnbench.kernels.forward_plan import forward_tables
 from rnnbench.kernels.packing import pack_backward, pack_forward, pad_parameters
-from rnnbench.kernels.plan import Lane, Sizes, Table, constant_line, readers, source_line
+from rnnbench.kernels.plan import Lane, Sizes, Table, constant_line, groups_of, readers, source_line
 from rnnbench.kernels.reference import row_lengths
 
 FLAT_ROWS = 192  # rows of one task of a flat product
@@ -50,6 +50,7 @@ class Tape:
 def prepare(layout, weights, dtype, replicas=1):
     """Pack the weights once for several forward passes; see `forward` for the arguments."""
     sizes = Sizes(layout, dtype, replicas, 0, 0)
+    weights = {key: np.ascontiguousarray(value) for key, value in weights.items()}
     return Prepared(layout, weights, pack_forward(sizes, weights), pad_parameters(sizes, weights))
 
 
@@ -67,7 +68,8 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     active = np.array(active, np.int64)
     masks = _masks(feed or {}, active, rows)
     lanes = _lanes(sizes, state, feed or {}, masks, keep)
-    y = np.zeros((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
+    full = bool(np.all(active == rows))  # otherwise what lies beyond a row's end has to be 0
+    y = (np.empty if full else np.zeros)((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
     blocks = _blocks(sizes, active)
     few = max((stop - first for first, stop in blocks), default=0) <= FEW_ROWS and steps > 1
     tables, ahead = forward_tables(sizes, prepared.forward, prepared.parameters, lanes, x, y, masks, few)
@@ -162,39 +164,49 @@ def _blocks(sizes, active):
 
 
 def _weight_gradients(tape, grads):
-    sizes, layout = tape.sizes, tape.sizes.layout
-    e = sizes.engine
-    size, chunk = sizes.dtype.itemsize, gradients.chunk_steps(sizes.rows)
+    sizes, layout, e = tape.sizes, tape.sizes.layout, tape.sizes.engine
+    chunk, workers = gradients.chunk_steps(sizes.rows), threads.get_num_threads()
     tasks = []
     for stage, work, width in zip(layout.cell.stages, tape.lanes["work"], layout.stage_widths, strict=True):
-        pieces = -(-threads.get_num_threads() // max(1, len(stage.gates) * sizes.replicas))
+        lanes = dict(zip((g.name for g in stage.gates), work, strict=False))
+        pieces = -(-workers // sizes.replicas)
         cuts = [width * i // pieces // e.most * e.most for i in range(pieces)] + [width]
-        for gate, lane in zip(stage.gates, work, strict=False):
-            da, targets = Table(6), Table(9)
-            bias, rows = 0, layout.bias_rows.get(gate.name)
-            if rows and "bias" in grads:
-                bias = memory.address(grads["bias"]) + rows[0] * size
-            da.add(*lane.line(), bias, c0=lane.replica, c5=grads["bias"].strides[0] if bias else 0)
-            for source in gate.sources:
-                _target(targets, layout.blocks[gate.name, source], source, tape, grads)
-            for pair in zip(da.arrays(sizes.replicas), targets.arrays(sizes.replicas), strict=True):
-                tasks += [(*pair, *cut) for cut in pairwise(cuts) if cut[0] < cut[1]]
+        for sources, gates in groups_of(stage):
+            tables = zip(
+                *(t.arrays(sizes.replicas) for t in _gradient_tables(tape, grads, sources, gates, lanes)), strict=True
+            )
+            tasks += [(*table, *cut) for table in tables for cut in pairwise(cuts) if cut[0] < cut[1]]
     threads.run(
-        lambda da, targets, first, stop: e.weights(
-            e.token, e.tile_columns, e.most, e.lanes, size, da, targets, tape.active, sizes.rows, chunk, first, stop
+        lambda da, panels, targets, first, stop: e.weights(
+            e.token, e.tile_columns, e.most, e.lanes, sizes.dtype.itemsize, da, panels, targets, tape.active, chunk,
+            first, stop,
         ),
         tasks,
-    )
-
-
-def _target(targets, block, source, tape, grads):
-    name = parse(source)[0]
-    line, grows = source_line(source, tape.lanes, tape.x)
-    grad = grads[block.key]
-    targets.add(
-        *line, tape.sizes.layout.widths[name], name != INPUT, memory.address(grad) + block.start * grad.strides[1],
-        grad.strides[1], c0=grows, c7=grad.strides[0],
     )  # fmt: skip
+
+
+def _gradient_tables(tape, grads, sources, gates, lanes):
+    """Tables of :func:`rnnbench.kernels.gradients.weights` for gates with the same sources."""
+    sizes, layout = tape.sizes, tape.sizes.layout
+    da, panels, targets = Table(7), Table(8), Table(2)
+    for gate in gates:
+        bias, rows = 0, layout.bias_rows.get(gate.name)
+        if rows and "bias" in grads:
+            bias = memory.address(grads["bias"]) + rows[0] * sizes.dtype.itemsize
+        lane, grows = lanes[gate.name], grads["bias"].strides[0] if bias else 0
+        da.add(*lane.line(), lane.array.shape[3], bias, c0=lane.replica, c6=grows)
+    wide = 2 * sizes.lanes
+    for gate in gates:
+        for source in sources:
+            name, block = parse(source)[0], layout.blocks[gate.name, source]
+            line, grows = source_line(source, tape.lanes, tape.x)
+            grad, width = grads[block.key], layout.widths[name]
+            for first in range(0, width, wide):
+                if gate is gates[0]:
+                    panels.add(*line, first, min(wide, width - first), name != INPUT, c0=grows)
+                address = memory.address(grad) + block.start * grad.strides[1] + first * grad.itemsize
+                targets.add(address, grad.strides[1], c0=grad.strides[0])
+    return da, panels, targets
 
 
 def _parameter_gradients(tape, grads):

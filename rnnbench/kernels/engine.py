@@ -60,7 +60,7 @@ class Engine:
     @cached_property
     def weights(self):
         """Compiled :func:`rnnbench.kernels.gradients.weights`."""
-        arguments = [I64, I64, I64, I64, TABLE, TABLE, LINE, I64, I64, I64, I64]
+        arguments = [I64, I64, I64, I64, TABLE, TABLE, TABLE, LINE, I64, I64, I64]
         return compile_function(gradients.weights, VOID(self.token.type, *arguments))
 
     @cached_property
@@ -77,21 +77,13 @@ class Engine:
 
     @cached_property
     def pack_units(self):
-        """Compiled :func:`rnnbench.kernels.pack.pack_units`."""
-        return compile_function(pack.pack_units, VOID(self._panels, I64, self._matrix, I64, I64, I64))
+        """Compiled :func:`rnnbench.kernels.pack.units`."""
+        return compile_function(pack.units, VOID(self.token.type, *[I64] * 10))
 
     @cached_property
     def pack_columns(self):
-        """Compiled :func:`rnnbench.kernels.pack.pack_columns`."""
-        return compile_function(pack.pack_columns, VOID(self._panels, I64, self._matrix, I64))
-
-    @property
-    def _panels(self):
-        return types.Array(self.dtype, 4, "C")
-
-    @property
-    def _matrix(self):
-        return types.Array(self.dtype, 2, "A", readonly=True)
+        """Compiled :func:`rnnbench.kernels.pack.columns`."""
+        return compile_function(pack.columns, VOID(self.token.type, *[I64] * 9))
 
 
 @cache

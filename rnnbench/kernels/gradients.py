@@ -13,7 +13,8 @@ from numba.core.extending import register_jitable
 from rnnbench.kernels.memory import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
 from rnnbench.kernels.walk import aligned, at, keep_alive
 
-CHUNK_ROWS = 256  # rows of one chunk: a packed panel of the source then stays in the first-level cache
+CHUNK_ROWS = 192  # rows of one chunk: packed columns of da and a panel of the source fit the first-level cache
+PANELS_BYTES = 384 * 1024  # of a chunk's packed panels, which stay in the second-level cache
 
 
 def chunk_steps(rows):
@@ -21,83 +22,94 @@ def chunk_steps(rows):
     return max(1, CHUNK_ROWS // max(rows, 1))
 
 
-def weights(build, tile, most, lanes, size, da, targets, active, rows, chunk, first, stop):
-    """Add to the gradients of rows `first` to `stop` of one gate's weight blocks and bias.
+def weights(build, tile, most, lanes, size, da, panels, targets, active, chunk, first, stop):
+    """Add to the gradients of rows `first` to `stop` of the weight blocks and biases of gates with the same sources.
+
+    Both factors are packed, running rows only: panels of the sources once per chunk, then for each tile its columns of
+    da.
 
     Parameters
     ----------
-    da : (1, 6) table
-        Buffer of the gate's da (5), address of the bias's gradient (0: none).
+    da : table
+        Per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none).
+    panels : table
+        Per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are padded
+        to whole vectors.
     targets : table
-        Per source its buffer (5), numbers in a row, 1 if rows are padded to whole vectors, then address of the block's
-        gradient and bytes per row of it.
+        Per gate and panel: address and bytes per row of where the gradient of these columns goes.
     active : (T,) int array
-        Running rows at each step; `rows` is the whole batch.
+        Running rows at each step.
     """
-    lane_bytes, steps = lanes * size, len(active)
-    memory = np.zeros((most * 2 + 3) * lane_bytes + (chunk * rows * 2) * lane_bytes + 64, np.uint8)
+    lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
+    most_rows = 0
+    for t0 in range(0, len(active), chunk):
+        most_rows = max(most_rows, active[t0 : t0 + chunk].sum())
+    together = max(1, min(len(panels), PANELS_BYTES // max(1, most_rows * panel_row)))
+    memory = np.zeros((3 + 2 * most) * lane_bytes + most_rows * (a_row + together * panel_row) + 512, np.uint8)
     zero = aligned(memory)
     total, out = zero + 2 * lane_bytes, zero + 3 * lane_bytes
-    panel = out + most * 2 * lane_bytes
-    for t0 in range(0, steps, chunk):
-        t1 = min(t0 + chunk, steps)
-        if active[t0] == 0:
-            break
-        whole = active[t1 - 1] == rows
-        if da[0, 5] != 0:
-            for m in range(first, stop, lanes):
-                clear_bytes(total, lane_bytes)
-                for t in range(t0, t1):
-                    sum_rows(build, total, at(da, 0, 0, t, 0) + m * size, da[0, 4], active[t])
-                add_numbers(build, da[0, 5] + m * size, total, min(lanes, stop - m))
-        for s in range(len(targets)):
-            width = targets[s, 5]
-            for column in range(0, width, 2 * lanes):
-                columns = min(2 * lanes, width - column)
-                vectors = 1 if columns <= lanes else 2
-                count = pack_rows(build, panel, targets, s, column, columns, active, t0, t1, lanes, size)
+    packed = out + most * panel_row
+    columns = (packed + together * most_rows * panel_row + 63) // 64 * 64
+    for t0 in range(0, len(active), chunk):
+        t1 = min(t0 + chunk, len(active))
+        count = active[t0:t1].sum()
+        for p in range(0, max(1, len(panels)), together):
+            p_stop = min(p + together, len(panels))
+            for i in range(p, p_stop):
+                pack_panel(build, packed + (i - p) * count * panel_row, panels, i, active, t0, t1, lanes, size)
+            for g in range(len(da)):
                 for m in range(first, stop, most):
                     tall = min(most, stop - m)
-                    if whole:
-                        a = at(da, 0, 0, t0, 0) + m * size
-                        call_tile(tile, tall, vectors, out, 2 * lane_bytes, zero, 0, a, da[0, 4], panel, 0, count)
-                    else:
-                        ragged(tile, tall, vectors, out, lane_bytes, zero, da, m * size, panel, active, t0, t1)
-                    for r in range(tall):
-                        target = targets[s, 7] + (m + r) * targets[s, 8] + column * size
-                        add_numbers(build, target, out + r * 2 * lane_bytes, columns)
+                    pack_columns(build, columns, a_row, da, g, m, tall, active, t0, t1, lanes, size)
+                    if p == 0 and da[g, 6] != 0:
+                        for part in range(0, tall, lanes):
+                            clear_bytes(total, lane_bytes)
+                            sum_rows(build, total, columns + part * size, a_row, count)
+                            add_numbers(build, da[g, 6] + (m + part) * size, total, min(lanes, tall - part))
+                    for i in range(p, p_stop):
+                        b, wide = packed + (i - p) * count * panel_row, panels[i, 6]
+                        vectors = 1 if wide <= lanes else 2
+                        row_bytes = targets[g * len(panels) + i, 1]
+                        target = targets[g * len(panels) + i, 0] + m * row_bytes
+                        if wide % lanes == 0:
+                            call_tile(
+                                tile, tall, vectors, target, row_bytes, target, row_bytes, columns, a_row, b, 0, count
+                            )
+                        else:
+                            call_tile(tile, tall, vectors, out, panel_row, zero, 0, columns, a_row, b, 0, count)
+                            for r in range(tall):
+                                add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
     keep_alive(memory)
 
 
 @register_jitable
-def pack_rows(build, panel, targets, s, column, columns, active, t0, t1, lanes, size):
-    """Lay columns of a source's running rows side by side as ``[row][2][lanes]``; return how many rows."""
-    count, row_bytes = 0, 2 * lanes * size
-    whole_vectors = targets[s, 6] != 0 or columns % lanes == 0
+def pack_panel(build, target, panels, i, active, t0, t1, lanes, size):
+    """Lay the columns of a panel side by side, running rows only: ``[row][2][lanes]``."""
+    row_bytes, columns = 2 * lanes * size, panels[i, 6]
     vectors = (columns + lanes - 1) // lanes
     for t in range(t0, t1):
-        source = at(targets, s, 0, t, 0) + column * size
-        target = panel + count * row_bytes
-        if whole_vectors:
-            copy_vectors(build, target, row_bytes, source, targets[s, 4], vectors, active[t])
+        source = at(panels, i, 0, t, 0) + panels[i, 5] * size
+        if panels[i, 7] != 0 or columns % lanes == 0:
+            copy_vectors(build, target, row_bytes, source, panels[i, 4], vectors, active[t])
         else:
             clear_bytes(target, active[t] * row_bytes)
             for r in range(active[t]):
-                copy_bytes(target + r * row_bytes, source + r * targets[s, 4], columns * size)
-        count += active[t]
-    return count
+                copy_bytes(target + r * row_bytes, source + r * panels[i, 4], columns * size)
+        target += active[t] * row_bytes
 
 
 @register_jitable
-def ragged(tile, tall, vectors, out, lane_bytes, zero, da, offset, panel, active, t0, t1):
-    """One tile's sum over a chunk in which rows have ended: step by step, the running rows only."""
-    init, init_row, done = zero, 0, 0
+def pack_columns(build, target, row_bytes, da, g, m, tall, active, t0, t1, lanes, size):
+    """Lay a tile's columns of da side by side, running rows only; whole vectors where the row has room for them."""
+    vectors = (tall + lanes - 1) // lanes
     for t in range(t0, t1):
-        a = at(da, 0, 0, t, 0) + offset
-        b = panel + done * 2 * lane_bytes
-        call_tile(tile, tall, vectors, out, 2 * lane_bytes, init, init_row, a, da[0, 4], b, 0, active[t])
-        init, init_row = out, 2 * lane_bytes
-        done += active[t]
+        source = at(da, g, 0, t, 0) + m * size
+        if m + vectors * lanes <= da[g, 5]:
+            copy_vectors(build, target, row_bytes, source, da[g, 4], vectors, active[t])
+        else:
+            for r in range(active[t]):
+                copy_bytes(target + r * row_bytes, source + r * da[g, 4], tall * size)
+        target += active[t] * row_bytes
 
 
 def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):

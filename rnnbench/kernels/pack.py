@@ -2,38 +2,90 @@
 
 from __future__ import annotations
 
-BLOCK = 16  # rows of k moved together, so that each cache line written is filled at once
+from llvmlite import ir
+from numba.core import types
+from numba.core.extending import intrinsic
+
+from rnnbench.kernels import host
+from rnnbench.kernels.build import Build
+from rnnbench.kernels.memory import clear_bytes, copy_bytes, copy_vectors
+from rnnbench.ops.vector import element
+
+I64 = ir.IntType(64)
 
 
-def pack_units(out, k_first, weights, gates, gate, lanes):
+def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, lanes, size):
     """Lay out a block for forward products: a column of the tile is a unit of a gate, k runs over the source.
 
     Parameters
     ----------
-    out : (panels, k, 2, lanes) array
-        Vector ``unit_vector * gates + gate`` of the panels is written, in rows `k_first` on.
-    weights : (units, source width) array
+    out, per_panel : address of the block's first k in panel 0, bytes from panel to panel
+        Vector ``unit_vector * gates + gate`` of the panels is written.
+    weights, row_bytes : address of a (count, width) matrix, bytes from row to row
     """
-    units, width = weights.shape
-    for vector in range((units + lanes - 1) // lanes):
+    lane_bytes = lanes * size
+    step = 2 * lane_bytes  # from k to k
+    for vector in range((count + lanes - 1) // lanes):
         column = vector * gates + gate
-        panel, half = column // 2, column % 2
-        for start in range(0, width, BLOCK):
-            for lane in range(lanes):
-                unit = vector * lanes + lane
-                for k in range(start, min(start + BLOCK, width)):
-                    out[panel, k_first + k, half, lane] = weights[unit, k] if unit < units else 0
+        target = out + column // 2 * per_panel + column % 2 * lane_bytes
+        source = weights + vector * lanes * row_bytes
+        filled = min(lanes, count - vector * lanes)
+        blocks = width // lanes if filled == lanes else 0
+        for block in range(blocks):
+            transpose(build, target + block * lanes * step, step, source + block * lane_bytes, row_bytes)
+        for k in range(blocks * lanes, width):
+            if filled < lanes:
+                clear_bytes(target + k * step, lane_bytes)
+            for lane in range(filled):
+                copy_bytes(target + k * step + lane * size, source + lane * row_bytes + k * size, size)
 
 
-def pack_columns(out, k_first, weights, lanes):
-    """Lay out a matrix as it is: a column of the tile is a column of `weights`, k runs over its rows."""
-    rows, width = weights.shape
-    for panel in range(out.shape[0]):
-        for half in range(2):
-            first = (2 * panel + half) * lanes
-            filled = max(0, min(lanes, width - first))
-            for k in range(rows):
-                for lane in range(filled):
-                    out[panel, k_first + k, half, lane] = weights[k, first + lane]
-                for lane in range(filled, lanes):
-                    out[panel, k_first + k, half, lane] = 0
+def columns(build, out, per_panel, panels, weights, row_bytes, count, width, lanes, size):
+    """Lay out a (count, width) matrix as it is: a column of the tile is a column of it, k runs over its rows."""
+    lane_bytes = lanes * size
+    for panel in range(panels):
+        target, first = out + panel * per_panel, panel * 2 * lanes
+        whole = max(0, min(2, (width - first) // lanes))
+        copy_vectors(build, target, 2 * lane_bytes, weights + first * size, row_bytes, whole, count)
+        rest = max(0, min(2 * lanes, width - first) - whole * lanes)
+        if whole < 2:
+            for k in range(count):
+                there = target + k * 2 * lane_bytes + whole * lane_bytes
+                clear_bytes(there, (2 - whole) * lane_bytes)
+                copy_bytes(there, weights + k * row_bytes + (first + whole * lanes) * size, rest * size)
+
+
+@intrinsic
+def transpose(context, build, target, target_row, source, source_row):
+    """Write the transpose of a (lanes, lanes) block; rows lie so many bytes apart."""
+    if not isinstance(build, Build):
+        return None
+
+    def codegen(context, builder, sig, args):
+        _, target, target_row, source, source_row = args
+        lanes = host.lanes(sig.args[0].dtype)
+        vector = ir.VectorType(element(sig.args[0]), lanes)
+        align = sig.args[0].dtype.bitwidth // 8
+
+        def row(base, bytes_between, i):
+            address = builder.add(base, builder.mul(bytes_between, ir.Constant(I64, i)))
+            return builder.inttoptr(address, vector.as_pointer())
+
+        def shuffle(x, y, lane_of):
+            mask = [lane_of(j) for j in range(lanes)]
+            return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(ir.IntType(32), lanes), mask))
+
+        rows = [builder.load(row(source, source_row, i), align=align, typ=vector) for i in range(lanes)]
+        step = 1
+        while step < lanes:  # swap one bit of the row's number with the same bit of the lane's
+            for i in range(lanes):
+                if i & step == 0:
+                    x, y = rows[i], rows[i + step]
+                    rows[i] = shuffle(x, y, lambda j, s=step: lanes + j - s if j & s else j)
+                    rows[i + step] = shuffle(x, y, lambda j, s=step: lanes + j if j & s else j + s)
+            step *= 2
+        for i, value in enumerate(rows):
+            builder.store(value, row(target, target_row, i), align=align)
+        return context.get_dummy_value()
+
+    return types.void(build, *[types.int64] * 4), codegen

@@ -33,8 +33,11 @@ def pack_forward(sizes, weights):
                 for source in sources:
                     block = layout.blocks[gate.name, source]
                     for r in range(replicas):
-                        part = weights[block.key][r, block.start : block.stop]
-                        sizes.engine.pack_units(panels[r], k, part, len(gates), number, lanes)
+                        target = memory.address(panels) + r * panels.strides[0] + k * panels.strides[2]
+                        sizes.engine.pack_units(
+                            sizes.engine.token, target, panels.strides[1], *_matrix(weights[block.key], block, r),
+                            len(gates), number, lanes, panels.itemsize,
+                        )  # fmt: skip
                     k += layout.widths[parse(source)[0]]
                 if gate.name in layout.bias_rows and "bias" in weights:
                     start, stop = layout.bias_rows[gate.name]
@@ -58,10 +61,19 @@ def pack_backward(sizes, weights):
             for i, gate in enumerate(gates):
                 block = layout.blocks[gate.name, source]
                 for r in range(sizes.replicas):
-                    part = weights[block.key][r, block.start : block.stop]
-                    sizes.engine.pack_columns(out[r], i * layout.stage_widths[number], part, sizes.lanes)
+                    first = i * layout.stage_widths[number]
+                    sizes.engine.pack_columns(
+                        sizes.engine.token, memory.address(out) + r * out.strides[0] + first * out.strides[2],
+                        out.strides[1], panels, *_matrix(weights[block.key], block, r), sizes.lanes, out.itemsize,
+                    )  # fmt: skip
             packed[number, source] = out
     return packed
+
+
+def _matrix(stacked, block, replica):
+    """Address, bytes from row to row, rows and columns of one weight block."""
+    start = memory.address(stacked) + replica * stacked.strides[0] + block.start * stacked.strides[1]
+    return start, stacked.strides[1], block.stop - block.start, stacked.shape[2]
 
 
 def pad_parameters(sizes, weights):

@@ -5,8 +5,9 @@
     out[r][v] = init[r][v] + sum over k of A[r][k] * B[k][v]
 
 with the sum taken in the order of k, one fused multiply-add each, whatever the tile's shape: so a row's bits
-do not depend on its neighbours. B lies in panels of two vectors, ``[panel][k][2][lanes]``. All the shapes of
-:func:`shapes` are unrolled inside one compiled function, which drivers call by its address.
+do not depend on its neighbours. (Where A has its rows side by side, the sum is made first and init added last.) B lies
+in panels of two vectors, ``[panel][k][2][lanes]``. All the shapes of :func:`shapes` are unrolled inside one compiled
+function, which drivers call by its address.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ def max_rows() -> int:
 
 @cache
 def shapes() -> tuple[tuple[int, int], ...]:
-    """Return the (rows, vectors) that are unrolled; few rows come with many vectors to hide the latency."""
-    accumulators = 24 if host.registers() == 32 else 12
-    widths = (16, 8, 4, 2, 1)
+    """Return the (rows, vectors) that are unrolled; few rows come with many vectors to hide the latency.
+
+    Sums and, if more than one row uses them, the vectors of B have to fit the registers.
+    """
     return tuple(
         (rows, vectors)
         for rows in range(1, max_rows() + 1)
-        for vectors in widths
-        if vectors <= PANEL or (rows * vectors <= accumulators and vectors <= accumulators // 2 + 4)
+        for vectors in (8, 4, 2, 1)
+        if rows * vectors + (vectors if rows > 1 else 0) < host.registers()
     )
 
 
@@ -83,8 +85,11 @@ class _Emitter:
         start = [
             self.load(self.init, offset(self.init_rows, r, v), self.vector) for r in range(rows) for v in range(vectors)
         ]
+        init = start
         if self.a_contiguous:  # rows of A a stride apart, k in steps of one number
             a_rows = [b.add(self.a, b.mul(self.a_stride, constant(r))) for r in range(rows)]
+        else:  # the sum stands alone, and is added at the end
+            start = [ir.Constant(self.vector, [0.0] * self.lanes)] * len(init)
         before = b.block
         loop = b.append_basic_block("k")
         after = b.append_basic_block("done")
@@ -115,14 +120,14 @@ class _Emitter:
         self.unroll(branch, 2 if rows * vectors > 4 else 4)
         k.add_incoming(following, loop)
         b.position_at_end(after)
-        for i, (first, total) in enumerate(zip(start, totals, strict=True)):
-            sums[i].add_incoming(first, before)
-            sums[i].add_incoming(total, loop)
-            result = b.phi(self.vector)
-            result.add_incoming(first, before)
-            result.add_incoming(total, loop)
-            start[i] = result
-        for i, value in enumerate(start):
+        results = [b.phi(self.vector) for _ in start]
+        for first, total, running, result in zip(start, totals, sums, results, strict=True):
+            for phi in (running, result):
+                phi.add_incoming(first, before)
+                phi.add_incoming(total, loop)
+        for i, value in enumerate(results):
+            if not self.a_contiguous:
+                value = b.fadd(init[i], value)
             address = self.at(self.out, offset(self.out_rows, i // vectors, i % vectors), self.vector)
             b.store(value, address, align=self.size)
 
