@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import gradients, memory, threads
+from rnnbench.kernels import memory, threads
 from rnnbench.kernels.backward_plan import add_da_sources, backward_tables, slots
 from rnnbench.kernels.forward_plan import forward_tables
+from rnnbench.kernels.gradients import chunk_steps
 from rnnbench.kernels.packing import pack_backward, pack_forward, pad_parameters
 from rnnbench.kernels.plan import Lane, Sizes, Table, constant_line, groups_of, readers, source_line
 from rnnbench.kernels.reference import row_lengths
@@ -80,20 +81,31 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     return y, final, Tape(sizes, prepared, x, active, masks, lanes) if keep else None
 
 
-def backward(tape, dy, dstate, truncate=None):
+def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None):
     """Back-propagation through time; see :func:`rnnbench.kernels.reference.backward`. Uses the tape up."""
     sizes, layout, prepared = tape.sizes, tape.sizes.layout, tape.prepared
     dy = np.ascontiguousarray(dy)
     dstate = {name: np.ascontiguousarray(value) for name, value in dstate.items()}
     flow = slots(sizes)
     tables, _keep = backward_tables(sizes, prepared.backward, prepared.parameters, tape, flow, dy, dstate)
-    _walk(sizes, sizes.engine.backward, tables, tape.active, _blocks(sizes, tape.active), sizes.steps, truncate or 0)
-    dx = np.zeros_like(tape.x)
-    grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
+    _walk(
+        sizes,
+        sizes.engine.backward,
+        tables,
+        tape.active,
+        _blocks(sizes, tape.active),
+        sizes.steps,
+        truncate or 0,
+        before,
+    )
+    dx = np.zeros_like(tape.x) if need_dx else None
+    if grads is None:
+        grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     if sizes.steps and sizes.rows:
         _weight_gradients(tape, grads)
         _parameter_gradients(tape, grads)
-        _input_gradients(tape, dx)
+        if need_dx:
+            _input_gradients(tape, dx)
     initial = {}
     for name in layout.states:
         shape = (sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name])
@@ -165,7 +177,7 @@ def _blocks(sizes, active):
 
 def _weight_gradients(tape, grads):
     sizes, layout, e = tape.sizes, tape.sizes.layout, tape.sizes.engine
-    chunk, workers = gradients.chunk_steps(sizes.rows), threads.get_num_threads()
+    chunk, workers = chunk_steps(sizes.rows), threads.get_num_threads()
     tasks = []
     for stage, work, width in zip(layout.cell.stages, tape.lanes["work"], layout.stage_widths, strict=True):
         lanes = dict(zip((g.name for g in stage.gates), work, strict=False))
@@ -211,7 +223,7 @@ def _gradient_tables(tape, grads, sources, gates, lanes):
 
 def _parameter_gradients(tape, grads):
     sizes = tape.sizes
-    chunk = gradients.chunk_steps(sizes.rows)
+    chunk = chunk_steps(sizes.rows)
     for stage, work, width in zip(sizes.layout.cell.stages, tape.lanes["work"], sizes.layout.stage_widths, strict=True):
         for name, lane in zip(stage.parameters, work[len(stage.gates) :], strict=False):
             table = Table(5)

@@ -55,7 +55,7 @@ class Engine:
     @cached_property
     def backward(self):
         """Compiled :func:`rnnbench.kernels.walk.backward`."""
-        return self._walk(walk.backward, 8, I64)
+        return self._walk(walk.backward, 8, I64, I64)
 
     @cached_property
     def weights(self):

@@ -1,8 +1,8 @@
 """Gradients that are one product over all steps and rows: by weights, biases and unit parameters.
 
 Time is cut into chunks of fixed length. Within a chunk a tile adds up da[row] * source[row] over the chunk's rows in
-their order; the chunks' sums are then added in their order. Threads share out the rows of the *result*, so no bit
-depends on how many there are, and no atomics are needed.
+their order; the chunks' sums are then added, last chunk first as BPTT meets them. Threads share out the rows of the
+*result*, so no bit depends on how many there are, and no atomics are needed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def weights(build, tile, most, lanes, size, da, panels, targets, active, chunk, 
     total, out = zero + 2 * lane_bytes, zero + 3 * lane_bytes
     packed = out + most * panel_row
     columns = (packed + together * most_rows * panel_row + 63) // 64 * 64
-    for t0 in range(0, len(active), chunk):
+    for t0 in range((len(active) - 1) // chunk * chunk, -1, -chunk):
         t1 = min(t0 + chunk, len(active))
         count = active[t0:t1].sum()
         for p in range(0, max(1, len(panels)), together):
@@ -116,7 +116,7 @@ def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):
     """Add the sum over all steps and running rows of numbers `first` to `stop` of a buffer (a table's line)."""
     memory = np.zeros(lanes * size + 64, np.uint8)
     total = aligned(memory)
-    for t0 in range(0, len(active), chunk):
+    for t0 in range((len(active) - 1) // chunk * chunk, -1, -chunk):
         for m in range(first, stop, lanes):
             clear_bytes(total, lanes * size)
             for t in range(t0, min(t0 + chunk, len(active))):

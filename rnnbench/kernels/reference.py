@@ -91,7 +91,12 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     return y, final, tape if keep else None
 
 
-def backward(tape, dy, dstate, truncate=None):
+def chunk_steps(rows):
+    """Return the steps that a checkpointed stretch has to be a multiple of."""
+    return 1
+
+
+def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None):
     """Back-propagation through time of one forward pass.
 
     Parameters
@@ -103,10 +108,15 @@ def backward(tape, dy, dstate, truncate=None):
         Gradient by the final state.
     truncate : int, optional
         Cut every gradient path between steps ``t - 1`` and ``t`` where t is a multiple of it.
+    before : int
+        Steps that came before this pass, for `truncate`.
+    need_dx : bool
+    grads : dict of arrays, optional
+        Gradients of later steps, to be added to.
 
     Returns
     -------
-    dx : (R, T, B, I) array
+    dx : (R, T, B, I) array, or None
     dstate : dict of (R, lag, B, width) arrays
         Gradient by the initial state.
     grads : dict of arrays
@@ -121,7 +131,8 @@ def backward(tape, dy, dstate, truncate=None):
         for row, length in enumerate(lengths):
             d[name][:, length : length + layout.lags[name], row] += dstate[name][:, :, row]
     dx = np.zeros_like(tape.x)
-    grads = {key: np.zeros_like(value) for key, value in weights.items()}
+    if grads is None:
+        grads = {key: np.zeros_like(value) for key, value in weights.items()}
     saved = {(t, number): values for t, number, values in tape.saved}
     for t in reversed(range(steps)):
         n = tape.active[t]
@@ -144,13 +155,13 @@ def backward(tape, dy, dstate, truncate=None):
                 grads[name] += value.sum(axis=1)
             for gate, value in zip(stage.gates, da, strict=True):
                 _gate_backward(layout, weights, gate, value, tape, t, n, d, dx, grads)
-        if truncate and t % truncate == 0 and t > 0:
+        if truncate and (before + t) % truncate == 0 and before + t > 0:
             for name, lane in d.items():
                 lane[:, : t + layout.lags[name], :n] = 0
     if steps:
         _cut_fed(tape, d, 0)
     initial = {name: d[name][:, : layout.lags[name]] * smooth[name] for name in layout.states}
-    return dx, initial, grads
+    return dx if need_dx else None, initial, grads
 
 
 def row_lengths(active, rows):

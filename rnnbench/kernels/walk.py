@@ -128,8 +128,8 @@ def mask_after(mask, per_step, t, steps):
     return mask + (t + 1) * per_step if t + 1 < steps else 0
 
 
-def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop, steps, truncate):
-    """Walk rows `first` to `stop` backward through all steps.
+def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop, steps, truncate, steps_before):
+    """Walk rows `first` to `stop` backward through all steps; `steps_before` came before them.
 
     Tables, one line each of int64:
     stages   pointwise address, vectors, operands from-to, products from-to
@@ -167,7 +167,7 @@ def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop,
         for v in range(len(slots)):
             for r in range(first, first + running):
                 clear_bytes(at(slots, v, 0, t, r), slots[v, 5])
-        if truncate > 0 and t > 0 and t % truncate == 0:
+        if truncate > 0 and t + steps_before > 0 and (t + steps_before) % truncate == 0:
             for v in range(len(slots)):
                 for lag in range(1, slots[v, 1]):
                     for r in range(first, first + running):

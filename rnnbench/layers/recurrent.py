@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnbench import cells
 from rnnbench.contract import Cell
+from rnnbench.kernels import checkpoint as stretches
 from rnnbench.layers import arguments, initialise
 from rnnbench.layout import Layout
 
@@ -118,7 +119,9 @@ class Recurrent:
         for grad in self.grads.values():
             grad[...] = 0
 
-    def forward(self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all"):
+    def forward(
+        self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all", checkpoint=None
+    ):
         """Run the layer over a batch of sequences.
 
         Parameters
@@ -139,6 +142,9 @@ class Recurrent:
             keeps none (inference).
         outputs : "all" or "last"
             y of every step, (T, B, H), or of each row's last step, (B, H) (0 for a row of length 0).
+        checkpoint : int >= 1, optional
+            Keep the state of about every so many steps only, and run the steps between again in ``backward``: much less
+            memory for one more forward pass, the same bits.
 
         Returns
         -------
@@ -156,16 +162,24 @@ class Recurrent:
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         weights, raw = self._frozen or self._weights()
-        y, final, kernel = self._driver.forward(
-            self.layout, weights, order.put(x)[None], start, order.active, fed, tape is not False
-        )
-        y = order.last(y[0]) if outputs == "last" else order.back(y[0])
+        x, last = order.put(x)[None], outputs == "last"
+        if checkpoint is None or tape is False:
+            arguments_of = self.layout, weights, x, start, order.active, fed
+            y, final, kernel = self._driver.forward(*arguments_of, tape is not False)
+            y = order.last(y[0]) if last else order.back(y[0])
+        else:
+            every = arguments.integer("checkpoint", checkpoint, 1)
+            prepared = weights if self._frozen else self._driver.prepare(self.layout, weights, self.dtype)
+            y, final, kernel = stretches.forward(
+                self._driver, self.layout, prepared, x, start, order.active, fed, every, last
+            )
+            y = order.back_rows(y[0]) if last else order.back(y[0])
         final = arguments.states_back(self, order, final)
         kept = None if tape is False else Tape(self, kernel, raw, order, outputs, learned)
         self._tape = None if tape else kept
         return (y, final, kept) if tape else (y, final)
 
-    def backward(self, dy, dstate=None, *, tape=None, truncate=None):
+    def backward(self, dy, dstate=None, *, tape=None, truncate=None, need_dx=True):
         """Back-propagate through time; gradients by the parameters accumulate in `grads`.
 
         Parameters
@@ -176,6 +190,8 @@ class Recurrent:
             Of ``forward(..., tape=True)``; the last forward's otherwise.
         truncate : int >= 1, optional
             Cut every gradient path between chunks of so many steps (the values were carried).
+        need_dx : bool
+            False saves the gradient by the input; None is returned in its place.
 
         Returns
         -------
@@ -199,11 +215,14 @@ class Recurrent:
             raise RuntimeError("backward: this tape was used before, expected a new forward pass")
         if truncate is not None:
             arguments.integer("truncate", truncate, 1)
+        arguments.one_of("need_dx", need_dx, (True, False))
+        checkpointed = isinstance(tape.kernel, stretches.Tape)
         order, shape = tape.order, (len(tape.order.active), len(tape.order.rows), self.output_size)
         if dy is None:
-            dy = np.zeros(shape, self.dtype)
+            dy = np.zeros(shape[1:] if checkpointed and tape.outputs == "last" else shape, self.dtype)
         elif tape.outputs == "last":
-            dy = order.put_last(arguments.array("dy", dy, shape[1:], self.dtype))
+            dy = arguments.array("dy", dy, shape[1:], self.dtype)
+            dy = order.put_rows(dy) if checkpointed else order.put_last(dy)
         else:
             dy = order.put(arguments.array("dy", dy, shape, self.dtype))
         dfinal = arguments.states(self, order, dstate, "dstate")
@@ -213,11 +232,12 @@ class Recurrent:
         tape.used = True
         if tape is self._tape:
             self._tape = None
-        dx, dinitial, grads = self._driver.backward(tape.kernel, dy[None], dfinal, truncate)
+        back = stretches.backward if checkpointed else self._driver.backward
+        dx, dinitial, grads = back(tape.kernel, dy[None], dfinal, truncate, need_dx=need_dx)
         self._accumulate({key: value[0] for key, value in grads.items()}, tape.raw)
         for name in tape.learned:
             self.grads[f"initial_{name}"] += dinitial[name][0].sum(axis=(0, 1))
-        return order.back(dx[0]), arguments.states_back(self, order, dinitial)
+        return order.back(dx[0]) if need_dx else None, arguments.states_back(self, order, dinitial)
 
     @contextmanager
     def frozen(self) -> Iterator[Recurrent]:
