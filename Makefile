@@ -33,7 +33,7 @@ test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
 test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
 	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
 
-test-peers: .venv/.peers ## install torch and compare with it
+test-peers: .venv/.peers ## install torch, ONNX Runtime and JAX, and compare with them
 	@$(PYTEST) -m "peers and not gpu and not cuda"
 
 lint: .venv/.installed ## check style and formatting
@@ -43,6 +43,28 @@ lint: .venv/.installed ## check style and formatting
 format: .venv/.installed ## mend style and formatting
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+# One call of each benchmark in .venv, uncommitted changes included; nothing is kept. BENCH=regex picks some.
+BENCH ?= .
+bench: .venv/.installed ## take a quick look at the speed of everything; nothing is saved
+	@$(PY) -m benchmarks.quick --bench "$(BENCH)"
+
+# Commits, not the working tree, each built in an environment of asv's own.
+HEAD ?= HEAD
+FACTOR ?= 1.1
+bench-compare: .venv/.installed .venv/.asv-machine ## compare the speed of commit HEAD with that of BASE=<commit>
+	@$(PY) -m benchmarks.compare "$(BASE)" "$(HEAD)" "$(FACTOR)" "$(BENCH)"
+
+bench-html: .venv/.installed ## write reports/asv/index.html from the results in results/asv
+	@$(PY) -m asv publish
+	@echo "$$PWD/reports/asv/index.html (it needs a web server: $(PY) -m asv preview)"
+
+.PHONY: bench bench-compare bench-html
+
+# asv asks at the console about a machine that it does not know yet; --yes takes what it finds out itself.
+.venv/.asv-machine: .venv/.installed
+	@[ -f "$$HOME/.asv-machine.json" ] || $(PY) -m asv machine --yes >/dev/null
+	@touch $@
 
 clean: ## remove caches, builds and the generated report; .venv and results stay
 	@find . -name .venv -prune -o -name .asv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -72,5 +94,5 @@ clean: ## remove caches, builds and the generated report; .venv and results stay
 # pip's own settings (an index, a folder of wheels) decide whether this is torch's CPU wheel or the large CUDA one.
 .venv/.peers: .venv/.installed
 	@echo "installing the peers into .venv"
-	@$(PIP) torch
+	@$(PIP) torch onnx onnxruntime jax
 	@touch $@

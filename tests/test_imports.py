@@ -27,6 +27,7 @@ ALLOWED = {
     "layers": LAYERS,
     "training": LAYERS,
     "probes": LAYERS,
+    "peers": LAYERS,
     "tasks": BASE | {"cells"},
     "runner": (LAYERS - {"kernels"}) | {"training", "probes", "tasks", "experiments"},
     "report": BASE | {"cells", "tasks", "runner", "experiments"},
