@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import memory, threads
+from rnnbench.kernels import gradients, memory, threads
 from rnnbench.kernels.backward_plan import add_da_sources, backward_tables, slots
 from rnnbench.kernels.forward_plan import forward_tables
 from rnnbench.kernels.gradients import chunk_steps
@@ -76,7 +76,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     tables, ahead = forward_tables(sizes, prepared.forward, prepared.parameters, lanes, x, y, masks, few)
     if ahead:
         _flat(sizes, *ahead[:2], active)
-    _walk(sizes, sizes.engine.forward, tables, active, blocks, steps)
+    _walk_forward(sizes, tables, active, blocks)
     final = {name: _final(lanes["read"][name], layout.widths[name], active, rows) for name in layout.states}
     return y, final, Tape(sizes, prepared, x, active, masks, lanes) if keep else None
 
@@ -88,16 +88,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     dstate = {name: np.ascontiguousarray(value) for name, value in dstate.items()}
     flow = slots(sizes)
     tables, _keep = backward_tables(sizes, prepared.backward, prepared.parameters, tape, flow, dy, dstate)
-    _walk(
-        sizes,
-        sizes.engine.backward,
-        tables,
-        tape.active,
-        _blocks(sizes, tape.active),
-        sizes.steps,
-        truncate or 0,
-        before,
-    )
+    _walk_backward(sizes, tables, tape.active, _blocks(sizes, tape.active), truncate or 0, before)
     dx = np.zeros_like(tape.x) if need_dx else None
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
@@ -151,15 +142,38 @@ def _final(lane, width, active, rows):
     return np.ascontiguousarray(lane.array[:, row % lane.array.shape[1], np.arange(rows), :width])
 
 
-def _walk(sizes, function, tables, active, blocks, *last):
-    e = sizes.engine
-    replicas = zip(*(table.arrays(sizes.replicas) for table in tables), strict=True)
-    threads.run(
-        lambda table, first, stop: function(
-            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, table, active, first, stop, *last
-        ),
-        [(table, *block) for table in replicas for block in blocks],
-    )
+def _walk_forward(sizes, tables, active, blocks):
+    e, stages, operands = sizes.engine, tables[0], tables[3]
+    scratch_bytes = e.most * max(line[7] for line in stages.lines)
+
+    def walk(table, first, stop):
+        scratch = memory.empty(scratch_bytes, np.uint8)
+        lines, bases = memory.empty((len(operands) + 1, 3), np.int64), np.empty(len(operands) + 1, np.int64)
+        e.forward(
+            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, memory.address(scratch), memory.address(lines),
+            bases, table, active, first, stop, sizes.steps,
+        )  # fmt: skip
+
+    threads.run(walk, _per_replica(sizes, tables, blocks))
+
+
+def _walk_backward(sizes, tables, active, blocks, truncate, before):
+    e, operands = sizes.engine, tables[1]
+
+    def walk(table, first, stop):
+        lines = memory.empty((len(operands) + 1, 3), np.int64)
+        e.backward(
+            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, memory.address(lines), table, active, first, stop,
+            sizes.steps, truncate, before,
+        )  # fmt: skip
+
+    threads.run(walk, _per_replica(sizes, tables, blocks))
+
+
+def _per_replica(sizes, tables, pieces):
+    """One task per replica and piece: (arrays of the tables, *piece)."""
+    arrays = zip(*(table.arrays(sizes.replicas) for table in tables), strict=True)
+    return [(replica, *piece) for replica in arrays for piece in pieces]
 
 
 def _blocks(sizes, active):
@@ -184,17 +198,20 @@ def _weight_gradients(tape, grads):
         pieces = -(-workers // sizes.replicas)
         cuts = [width * i // pieces // e.most * e.most for i in range(pieces)] + [width]
         for sources, gates in groups_of(stage):
-            tables = zip(
-                *(t.arrays(sizes.replicas) for t in _gradient_tables(tape, grads, sources, gates, lanes)), strict=True
-            )
-            tasks += [(*table, *cut) for table in tables for cut in pairwise(cuts) if cut[0] < cut[1]]
-    threads.run(
-        lambda da, panels, targets, first, stop: e.weights(
-            e.token, e.tile_columns, e.most, e.lanes, sizes.dtype.itemsize, da, panels, targets, tape.active, chunk,
-            first, stop,
-        ),
-        tasks,
-    )  # fmt: skip
+            tables = _gradient_tables(tape, grads, sources, gates, lanes)
+            tasks += _per_replica(sizes, tables, [cut for cut in pairwise(cuts) if cut[0] < cut[1]])
+
+    def add(tables, first, stop):
+        size, panel_row = sizes.dtype.itemsize, 2 * e.lane_bytes
+        most_rows, together = gradients.chunk_sizes(tape.active, chunk, len(tables[1]), panel_row)
+        scratch = memory.empty(gradients.scratch_bytes(e.most, e.lanes, size, most_rows, together), np.uint8)
+        scratch[:panel_row] = 0
+        e.weights(
+            e.token, e.tile_columns, e.most, e.lanes, size, memory.address(scratch), most_rows, together, *tables,
+            tape.active, chunk, first, stop,
+        )  # fmt: skip
+
+    threads.run(add, tasks)
 
 
 def _gradient_tables(tape, grads, sources, gates, lanes):
@@ -223,14 +240,14 @@ def _gradient_tables(tape, grads, sources, gates, lanes):
 
 def _parameter_gradients(tape, grads):
     sizes = tape.sizes
-    chunk = chunk_steps(sizes.rows)
+    chunk, total = chunk_steps(sizes.rows), memory.empty(sizes.lanes, sizes.dtype)
     for stage, work, width in zip(sizes.layout.cell.stages, tape.lanes["work"], sizes.layout.stage_widths, strict=True):
         for name, lane in zip(stage.parameters, work[len(stage.gates) :], strict=False):
             table = Table(5)
             table.add(*lane.line(), c0=lane.replica)
             for r, buffer in enumerate(table.arrays(sizes.replicas)):
                 sizes.engine.columns_sum(
-                    sizes.engine.token, sizes.lanes, sizes.dtype.itemsize, buffer,
+                    sizes.engine.token, sizes.lanes, sizes.dtype.itemsize, memory.address(total), buffer,
                     memory.address(grads[name][r]), tape.active, chunk, 0, width,
                 )  # fmt: skip
 
@@ -260,10 +277,9 @@ def _flat(sizes, lines, sources, active):
     """Products over all steps at once, each thread some of the steps."""
     e, steps = sizes.engine, max(1, FLAT_ROWS // max(sizes.rows, 1))
     pieces = [(t, min(t + steps, sizes.steps)) for t in range(0, sizes.steps, steps)]
-    tables = zip(lines.arrays(sizes.replicas), sources.arrays(sizes.replicas), strict=True)
     threads.run(
-        lambda line, source, first, stop: e.products(
-            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, line, source, active, sizes.rows, first, stop
+        lambda tables, first, stop: e.products(
+            e.token, e.tile_rows, e.widths, e.most, e.lane_bytes, *tables, active, sizes.rows, first, stop
         ),
-        [(*pair, *piece) for pair in tables for piece in pieces],
+        _per_replica(sizes, (lines, sources), pieces),
     )

@@ -43,30 +43,30 @@ class Engine:
         """Address of the tile for A with columns contiguous in rows."""
         return tile.address(self.dtype, False)
 
-    def _walk(self, function, tables, *last):
-        arguments = [I64, LINE, I64, I64, types.UniTuple(TABLE, tables), LINE, I64, I64, I64, *last]
+    def _walk(self, function, workspace, tables, *last):
+        arguments = [I64, LINE, I64, I64, *workspace, types.UniTuple(TABLE, tables), LINE, I64, I64, I64, *last]
         return compile_function(function, VOID(self.token.type, *arguments))
 
     @cached_property
     def forward(self):
         """Compiled :func:`rnnbench.kernels.walk.forward`."""
-        return self._walk(walk.forward, 6)
+        return self._walk(walk.forward, (I64, I64, LINE), 6)
 
     @cached_property
     def backward(self):
         """Compiled :func:`rnnbench.kernels.walk.backward`."""
-        return self._walk(walk.backward, 8, I64, I64)
+        return self._walk(walk.backward, (I64,), 8, I64, I64)
 
     @cached_property
     def weights(self):
         """Compiled :func:`rnnbench.kernels.gradients.weights`."""
-        arguments = [I64, I64, I64, I64, TABLE, TABLE, TABLE, LINE, I64, I64, I64]
+        arguments = [I64, I64, I64, I64, I64, I64, I64, TABLE, TABLE, TABLE, LINE, I64, I64, I64]
         return compile_function(gradients.weights, VOID(self.token.type, *arguments))
 
     @cached_property
     def columns_sum(self):
         """Compiled :func:`rnnbench.kernels.gradients.columns_sum`."""
-        arguments = [I64, I64, TABLE, I64, LINE, I64, I64, I64]
+        arguments = [I64, I64, I64, TABLE, I64, LINE, I64, I64, I64]
         return compile_function(gradients.columns_sum, VOID(self.token.type, *arguments))
 
     @cached_property

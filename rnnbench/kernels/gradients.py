@@ -7,11 +7,10 @@ their order; the chunks' sums are then added, last chunk first as BPTT meets the
 
 from __future__ import annotations
 
-import numpy as np
 from numba.core.extending import register_jitable
 
 from rnnbench.kernels.memory import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
-from rnnbench.kernels.walk import aligned, at, keep_alive
+from rnnbench.kernels.walk import at
 
 CHUNK_ROWS = 192  # rows of one chunk: packed columns of da and a panel of the source fit the first-level cache
 PANELS_BYTES = 384 * 1024  # of a chunk's packed panels, which stay in the second-level cache
@@ -22,7 +21,21 @@ def chunk_steps(rows):
     return max(1, CHUNK_ROWS // max(rows, 1))
 
 
-def weights(build, tile, most, lanes, size, da, panels, targets, active, chunk, first, stop):
+def chunk_sizes(active, chunk, panels, panel_row):
+    """Return the running rows of the fullest chunk, and how many panels are packed at a time."""
+    most_rows = max((int(active[t : t + chunk].sum()) for t in range(0, len(active), chunk)), default=0)
+    return most_rows, max(1, min(panels, PANELS_BYTES // max(1, most_rows * panel_row)))
+
+
+def scratch_bytes(most, lanes, size, most_rows, together):
+    """Return the bytes that `weights` works in."""
+    lane_bytes = lanes * size
+    return (4 + 2 * most) * lane_bytes + most_rows * (most * size + together * 2 * lane_bytes) + 128
+
+
+def weights(
+    build, tile, most, lanes, size, scratch, most_rows, together, da, panels, targets, active, chunk, first, stop
+):  # fmt: skip
     """Add to the gradients of rows `first` to `stop` of the weight blocks and biases of gates with the same sources.
 
     Both factors are packed, running rows only: panels of the sources once per chunk, then for each tile its columns of
@@ -30,6 +43,8 @@ def weights(build, tile, most, lanes, size, da, panels, targets, active, chunk, 
 
     Parameters
     ----------
+    scratch, most_rows, together
+        Address of :func:`scratch_bytes` zeros, running rows of the fullest chunk, panels packed at a time.
     da : table
         Per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none).
     panels : table
@@ -41,18 +56,14 @@ def weights(build, tile, most, lanes, size, da, panels, targets, active, chunk, 
         Running rows at each step.
     """
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
-    most_rows = 0
-    for t0 in range(0, len(active), chunk):
-        most_rows = max(most_rows, active[t0 : t0 + chunk].sum())
-    together = max(1, min(len(panels), PANELS_BYTES // max(1, most_rows * panel_row)))
-    memory = np.zeros((3 + 2 * most) * lane_bytes + most_rows * (a_row + together * panel_row) + 512, np.uint8)
-    zero = aligned(memory)
-    total, out = zero + 2 * lane_bytes, zero + 3 * lane_bytes
-    packed = out + most * panel_row
-    columns = (packed + together * most_rows * panel_row + 63) // 64 * 64
+    zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + 3 * lane_bytes
+    columns = scratch + (3 + 2 * most) * lane_bytes
+    packed = columns + (most_rows * a_row + lane_bytes + 63) // 64 * 64
     for t0 in range((len(active) - 1) // chunk * chunk, -1, -chunk):
         t1 = min(t0 + chunk, len(active))
-        count = active[t0:t1].sum()
+        count = 0
+        for t in range(t0, t1):
+            count += active[t]
         for p in range(0, max(1, len(panels)), together):
             p_stop = min(p + together, len(panels))
             for i in range(p, p_stop):
@@ -79,7 +90,6 @@ def weights(build, tile, most, lanes, size, da, panels, targets, active, chunk, 
                             call_tile(tile, tall, vectors, out, panel_row, zero, 0, columns, a_row, b, 0, count)
                             for r in range(tall):
                                 add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
-    keep_alive(memory)
 
 
 @register_jitable
@@ -112,14 +122,14 @@ def pack_columns(build, target, row_bytes, da, g, m, tall, active, t0, t1, lanes
         target += active[t] * row_bytes
 
 
-def columns_sum(build, lanes, size, buffer, target, active, chunk, first, stop):
-    """Add the sum over all steps and running rows of numbers `first` to `stop` of a buffer (a table's line)."""
-    memory = np.zeros(lanes * size + 64, np.uint8)
-    total = aligned(memory)
+def columns_sum(build, lanes, size, total, buffer, target, active, chunk, first, stop):
+    """Add the sum over all steps and running rows of numbers `first` to `stop` of a buffer (a table's line).
+
+    `total` is the address of a vector to work in.
+    """
     for t0 in range((len(active) - 1) // chunk * chunk, -1, -chunk):
         for m in range(first, stop, lanes):
             clear_bytes(total, lanes * size)
             for t in range(t0, min(t0 + chunk, len(active))):
                 sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
             add_numbers(build, target + m * size, total, min(lanes, stop - m))
-    keep_alive(memory)

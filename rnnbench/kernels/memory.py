@@ -129,6 +129,19 @@ def clear_bytes(context, target, count):
 
 
 @intrinsic
+def put_line(context, target, first, second, third):
+    """Write three int64 to an address."""
+
+    def codegen(context, builder, sig, args):
+        pointer = builder.inttoptr(args[0], I64.as_pointer())
+        for i, value in enumerate(args[1:]):
+            builder.store(value, builder.gep(pointer, [ir.Constant(I64, i)], source_etype=I64))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic
 def byte(context, address):
     """The byte at an address."""
 

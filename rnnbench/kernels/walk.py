@@ -9,10 +9,9 @@ A buffer of T + lag rows in time is addressed as a ring, so that inference can k
 
 from __future__ import annotations
 
-import numpy as np
 from numba.core.extending import register_jitable
 
-from rnnbench.kernels.memory import add_numbers, byte, call_stage, call_tile, clear_bytes, copy_bytes
+from rnnbench.kernels.memory import add_numbers, byte, call_stage, call_tile, clear_bytes, copy_bytes, put_line
 
 
 @register_jitable
@@ -23,18 +22,6 @@ def at(table, line, c, t, row):
     """
     slot = (t + table[line, c + 2]) % table[line, c + 1]
     return table[line, c] + slot * table[line, c + 3] + row * table[line, c + 4]
-
-
-@register_jitable
-def aligned(buffer):
-    """Address of the first cache line inside a byte array; the array must be kept alive by its owner."""
-    return (buffer.ctypes.data + 63) // 64 * 64
-
-
-@register_jitable
-def keep_alive(buffer):
-    """Numba frees an array after its last use, which its address is not: call this when the address is done with."""
-    buffer[0] = 0
 
 
 @register_jitable
@@ -64,10 +51,12 @@ def product(tile, widths, line, sources, t, row, rows, first, count, out, out_ro
         done += width
 
 
-def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, steps):
+def forward(build, tile, widths, most, lane_bytes, scratch, table, bases, tables, active, first, stop, steps):
     """Walk rows `first` to `stop` forward through all steps.
 
-    Tables, one line each of int64:
+    `scratch` is the address of `most` times the most scratch bytes per row; `table` the address of 3 int64 per operand;
+    `bases` has an int64 per operand. Tables, one line each of int64:
+
     stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row
     groups   sources from-to, gates, scratch offset, then the buffer that products start from (bias)
     sources  see `product`
@@ -76,13 +65,6 @@ def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, 
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
     """
     stages, groups, sources, operands, outputs, feeds = tables
-    need = 0
-    for s in range(len(stages)):
-        need = max(need, stages[s, 7])
-    scratch_memory = np.empty(need * most + 64, np.uint8)
-    scratch = aligned(scratch_memory)
-    table = np.empty((len(operands) + 1, 3), np.int64)
-    bases = np.empty(len(operands) + 1, np.int64)
     for t in range(steps):
         n = min(active[t], stop) - first
         if n <= 0:
@@ -105,12 +87,11 @@ def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, 
                             out, scratch_row, init, groups[g, 8], lane_bytes,
                         )  # fmt: skip
                     for o in range(o_first, o_stop):
-                        line = o - o_first
-                        table[line, 1], table[line, 2] = operands[o, 4], operands[o, 5]
-                        table[line, 0] = bases[o]
+                        address = bases[o]
                         if not operands[o, 6]:
-                            table[line, 0] += row * operands[o, 4] + u * operands[o, 5]
-                    call_stage(function, table.ctypes.data, rows, count)
+                            address += row * operands[o, 4] + u * operands[o, 5]
+                        put_line(table + (o - o_first) * 24, address, operands[o, 4], operands[o, 5])
+                    call_stage(function, table, rows, count)
         for c in range(len(outputs)):
             for r in range(first, first + n):
                 copy_bytes(at(outputs, c, 0, t, r), at(outputs, c, 5, t, r), outputs[c, 10])
@@ -119,7 +100,6 @@ def forward(build, tile, widths, most, lane_bytes, tables, active, first, stop, 
             for r in range(first, first + n):
                 if mask == 0 or byte(mask + r) == 0:
                     copy_bytes(at(feeds, f, 0, t, r), at(feeds, f, 5, t, r), feeds[f, 10])
-    keep_alive(scratch_memory)
 
 
 @register_jitable
@@ -128,10 +108,13 @@ def mask_after(mask, per_step, t, steps):
     return mask + (t + 1) * per_step if t + 1 < steps else 0
 
 
-def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop, steps, truncate, steps_before):
+def backward(
+    build, tile, widths, most, lane_bytes, table, tables, active, first, stop, steps, truncate, steps_before
+):  # fmt: skip
     """Walk rows `first` to `stop` backward through all steps; `steps_before` came before them.
 
-    Tables, one line each of int64:
+    `table` is the address of 3 int64 per operand. Tables, one line each of int64:
+
     stages   pointwise address, vectors, operands from-to, products from-to
     operands buffer (5), bytes per vector
     products gradient buffer (5), sources from-to, vectors; the sources are the gates' da
@@ -142,7 +125,6 @@ def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop,
     feeds    gradient buffer (5), bytes per row, address and bytes per step of the mask
     """
     stages, operands, products, sources, slots, dy, states, feeds = tables
-    table = np.empty((len(operands) + 1, 3), np.int64)
     running = 0
     for t in range(steps - 1, -2, -1):
         before = running
@@ -158,10 +140,9 @@ def backward(build, tile, widths, most, lane_bytes, tables, active, first, stop,
                     add_numbers(build, at(slots, v, 0, t, r), at(dy, 0, 0, t, r), dy[0, 5])
         for s in range(len(stages) - 1, -1, -1):
             for o in range(stages[s, 2], stages[s, 3]):
-                line = o - stages[s, 2]
-                table[line, 0] = at(operands, o, 0, t, first)
-                table[line, 1], table[line, 2] = operands[o, 4], operands[o, 5]
-            call_stage(stages[s, 0], table.ctypes.data, running, stages[s, 1])
+                line = table + (o - stages[s, 2]) * 24
+                put_line(line, at(operands, o, 0, t, first), operands[o, 4], operands[o, 5])
+            call_stage(stages[s, 0], table, running, stages[s, 1])
             for p in range(stages[s, 4], stages[s, 5]):
                 spread(tile, widths, most, lane_bytes, products, sources, p, t, first, running)
         for v in range(len(slots)):
