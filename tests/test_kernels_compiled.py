@@ -198,3 +198,26 @@ print(host.vector_bits())
     here = str(Path(__file__).parent)
     bits = int(run(code, PYTHONPATH=os.pathsep.join([here, str(ROOT.parent)]), **environment))
     assert bits == (256 if "+avx" in features else 128)
+
+
+@pytest.mark.parametrize("problem", ["nowhere", "full disk"])
+def test_without_a_writable_folder_it_compiles_all_the_same(problem, monkeypatch):
+    from numba.core import caching
+
+    from rnnbench.kernels import build
+
+    def fail(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    if problem == "nowhere":
+        base = getattr(caching, "CacheImpl", None) or caching._CacheImpl  # the name differs between versions of Numba
+        monkeypatch.setattr(base, "_locator_classes", [])
+    else:
+        monkeypatch.setattr(caching.IndexDataCacheFile, "save", fail)
+
+    def double(x):
+        return x + x
+
+    signature = types.int64(types.int64)
+    assert build.compile_function(double, signature)(21) == 42
+    assert build.compile_pointer(double, signature).ctypes(21) == 42

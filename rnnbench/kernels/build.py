@@ -63,13 +63,25 @@ def token(dtype: types.Float) -> Token:
 @cache
 def compile_function(function: FunctionType, signature) -> Callable:
     """Compile a plain function for one signature, to be called from Python; releases the GIL."""
-    return njit(signature, nogil=True, cache=True, error_model="numpy")(_named(function, signature))
+    named = _named(function, signature)
+    return _cached_if_possible(lambda cache: njit(signature, nogil=True, cache=cache, error_model="numpy")(named))
 
 
 @cache
 def compile_pointer(function: FunctionType, signature):
     """Compile a plain function for one signature, to be called by its ``address``."""
-    return cfunc(signature, cache=True, error_model="numpy")(_named(function, signature))
+    named = _named(function, signature)
+    return _cached_if_possible(lambda cache: cfunc(signature, cache=cache, error_model="numpy")(named))
+
+
+def _cached_if_possible(build):
+    """Compile with Numba's file cache, or without where no folder can be written (a read-only installation)."""
+    try:
+        return build(True)
+    except (RuntimeError, OSError) as error:
+        if isinstance(error, RuntimeError) and "cannot cache" not in str(error):
+            raise
+        return build(False)
 
 
 def _named(function, signature):
