@@ -1,0 +1,24 @@
+"""Other engines beside ours: each in a process of its own, held to the same numbers before it is timed.
+
+==============  =====================================================================================
+``tasks``       what is to be run: cell, shape, direction, threads; which peers there are
+``process``     a worker process: started, asked line by line, timed out, reaped
+``worker``      the other end of the pipe
+``own``         rnnbench itself, and its NumPy reference driver
+``torch_peer``  PyTorch, eager with oneDNN and without it, and compiled
+``onnx_peer``   ONNX Runtime (inference only)
+``jax_peer``    JAX, jit and scan
+``roof``        how fast this processor multiplies and adds when nothing has to be fetched
+``agree``       are two engines' outputs and gradients the same?
+``measure``     timing in turn, round by round
+``quiet``       did others want the processors meanwhile?
+``spread``      medians, their intervals, and when "faster" may be said
+``trial``       all of it for one cell and shape
+``growth``      how cost grows with T, B and H
+``once``        peak memory and start-up time, in fresh processes
+``frames``      the rows as tables to read
+==============  =====================================================================================
+
+A peer is a module with ``load()``, which imports its library, and ``prepare(task, arrays) -> Job``. Nothing of a
+peer is imported here: what is not installed is told, not raised.
+"""

@@ -1,0 +1,90 @@
+"""rnnbench itself as one of the engines: CPU driver, with weights packed once, NumPy reference, and the roof."""
+
+from __future__ import annotations
+
+import contextlib
+
+from rnnbench.peers.tasks import Job, NotSupported, Task, is_common
+
+ROOF_LOOPS = 1_000_000  # of one call of the roof's loop: some milliseconds
+
+
+def load() -> None:
+    """Import the engine."""
+    from rnnbench.kernels import cpu  # noqa: F401
+    from rnnbench.layers import recurrent  # noqa: F401
+
+
+def make_layer(task: Task, seed=0):
+    """The layer of a task; with PyTorch's two biases where PyTorch has the cell, as the peers have them."""
+    from rnnbench import cells
+    from rnnbench.layers.recurrent import Recurrent
+
+    if task.cell_file and task.cell not in cells.names():
+        cells.load_file(task.cell_file)
+    return Recurrent(
+        task.cell,
+        task.shape.I,
+        task.shape.H,
+        device="reference" if task.variant == "reference" else "cpu",
+        seed=seed,
+        bias="torch" if is_common(task.cell, task.activation) else True,
+        **({"activation": task.activation} if task.activation else {}),
+    )
+
+
+def make_arrays(task: Task, rng) -> dict:
+    """Input, cotangent and parameters of a task: what every engine gets."""
+    layer = make_layer(task, rng)
+    x = rng.standard_normal((task.shape.T, task.shape.B, task.shape.I)).astype("float32")
+    dy = rng.standard_normal((task.shape.T, task.shape.B, layer.output_size)).astype("float32")
+    for name, value in layer.params.items():
+        if name.startswith("bias"):  # biases of 0 would hide a mistake in them
+            value[...] = 0.1 * rng.standard_normal(value.shape)
+    return {"x": x, "dy": dy} | layer.params
+
+
+def flops(task: Task) -> int:
+    """Floating-point operations of the products of one call; training has three times those of the forward pass."""
+    per_step = make_layer(task).layout.flops_per_step()
+    return per_step * task.shape.T * task.shape.B * (3 if task.training else 1)
+
+
+def prepare(task: Task, arrays: dict) -> Job:
+    """A layer with these weights, and the call of its direction."""
+    if task.variant == "roof":
+        return _roof(task)
+    from rnnbench.kernels import threads
+
+    threads.set_num_threads(task.threads)
+    layer, x, dy = make_layer(task), arrays["x"], arrays["dy"]
+    for name, value in layer.params.items():
+        value[...] = arrays[name]
+    if task.variant == "frozen":
+        if task.training:
+            raise NotSupported("weights that change are not packed once")
+        # Never left again: the process ends with its jobs.
+        contextlib.ExitStack().enter_context(layer.frozen())
+
+    def infer():
+        return layer.forward(x, tape=False)
+
+    def train():
+        layer.zero_grad()
+        y, state = layer.forward(x)
+        dx, _ = layer.backward(dy)
+        return y, state, dx
+
+    def arrays_of(result):
+        y, state, *dx = result
+        gradients = {"dx": dx[0]} | layer.grads if dx else {}
+        return {"y": y} | {name: value for name, value in state.items() if name not in gradients} | gradients
+
+    return Job(train if task.training else infer, arrays_of)
+
+
+def _roof(task):
+    from rnnbench.peers import roof
+
+    flops = task.threads * ROOF_LOOPS * roof.flops_per_loop()
+    return Job(lambda: roof.spin(task.threads, ROOF_LOOPS), lambda _: {"flops": flops})
