@@ -57,7 +57,7 @@ def test_the_caller_may_run_where_it_could_before():
 
 @pytest.mark.parametrize("value", [0, -1, True, 2.0, "2"])
 def test_a_bad_number_is_refused(value):
-    with pytest.raises(ValueError, match="threads: got .*, expected an integer >= 1 or None"):
+    with pytest.raises(ValueError, match=r"threads: got .*, expected an integer >= 1 or None"):
         threads.set_num_threads(value)
 
 
