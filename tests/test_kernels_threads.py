@@ -69,6 +69,25 @@ def test_the_environment_decides(monkeypatch):
     assert threads.get_num_threads() == 5
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor gives one thread")
+def test_as_many_threads_as_processors_unless_told(monkeypatch):
+    monkeypatch.delenv("RNNBENCH_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    threads.set_num_threads(None)
+    seen = set()
+    barrier = threading.Barrier(2, timeout=30)
+
+    def task(i):
+        seen.add(threading.get_ident())
+        if i < 2:
+            barrier.wait()  # passes only if two threads are at work
+
+    for _ in range(3):
+        threads.run(task, [(i,) for i in range(4)])
+        assert threads.get_num_threads() == len(os.sched_getaffinity(0))
+    assert len(seen) >= 2
+
+
 def forward(_=None):
     layer = Recurrent("lstm", 16, 64)
     return layer.forward(np.ones((20, 32, 16), np.float32))[0]

@@ -72,8 +72,9 @@ def run(function: Callable, tasks: Iterable[tuple]) -> None:
     if helpers < 1:
         work()
         return
+    pool = _workers(helpers)
     with _own_processors(helpers) as places:
-        futures = [_workers().submit(_work_at, place, work) for place in places]
+        futures = [pool.submit(_work_at, place, work) for place in places]
         try:
             work()
         finally:
@@ -120,10 +121,10 @@ def _find_current_processor() -> Callable[[], int] | None:
 _current_processor = _find_current_processor()
 
 
-def _workers() -> ThreadPoolExecutor:
+def _workers(least: int) -> ThreadPoolExecutor:
     global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(get_num_threads() - 1, thread_name_prefix="rnnbench")
+    if _pool is None or _pool._max_workers < least:
+        _pool = ThreadPoolExecutor(least, thread_name_prefix="rnnbench")
     return _pool
 
 
