@@ -24,7 +24,6 @@ help: ## show this list
 report: .venv/.installed ## run the smoke preset of every experiment, then write reports/index.html
 	@rc=0; $(PY) -m rnnbench run all --preset smoke || rc=$$?; \
 	$(PY) -m rnnbench report || exit $$?; \
-	echo "$$PWD/reports/index.html"; \
 	exit $$rc
 
 test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
