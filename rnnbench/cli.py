@@ -141,7 +141,8 @@ def run(
         typer.Option(
             "--set",
             metavar="NAME=V1,V2",
-            help="Replace a setting of the sweep by these values; may be repeated, which gives the product. "
+            help="Pick the settings of the sweep with these values, or replace a setting by a value that the sweep "
+            "does not hold; may be repeated, which gives the product. "
             "Experiments whose sweep has no such setting run as they are.",
         ),
     ] = None,

@@ -126,6 +126,16 @@ def test_set_gives_the_product_without_doubles():
     assert override([{"a": 1}], {"b": ["2"]}) == [{"a": 1}]
 
 
+def test_set_picks_what_the_sweep_holds():
+    sweep = [{"cell": "a", "n": 1}, {"cell": "a", "n": 2}, {"cell": "b", "n": 1, "only_b": "x"}]
+    assert override(sweep, {"cell": ["a"]}) == sweep[:2]
+    assert override(sweep, {"cell": ["b", "a"], "n": ["1"]}) == [sweep[0], sweep[2]]
+    assert override(sweep, {"cell": ["b"], "n": ["7"]}) == [{"cell": "b", "n": 7, "only_b": "x"}]
+    assert override(sweep, {"cell": ["b"], "n": ["2"]}) == [{"cell": "b", "n": 2, "only_b": "x"}]
+    assert override(sweep, {"n": ["2"], "cell": ["b"]}) == [{"cell": "b", "n": 2}]
+    assert override(sweep, {"only_b": ["x"]}) == [sweep[2]]
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one():
     with pytest.raises(UserError, match="did you mean 'rho'"):
         check_override_names({"roh": ["1"]}, [SWEEP])

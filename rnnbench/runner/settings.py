@@ -100,19 +100,24 @@ def parse_value(name: str, text: str, types: set[type]) -> Scalar:
 
 
 def override(sweep: Sequence[Mapping[str, Scalar]], overrides: Mapping[str, list[str]]) -> list[dict[str, Scalar]]:
-    """The sweep with the named settings replaced by the product of the given values.
+    """The sweep narrowed to the given values, or changed to those that it does not hold.
 
-    A setting of the sweep that lacks a name isn't given it. Doubles are dropped; the order stays.
+    Name by name, in the order given: if settings are left that have the value, they are picked; otherwise it replaces
+    what the others have. Several values of a name are taken one by one, several names give the product. A setting that
+    lacks a name isn't given it. Doubles are dropped; the order stays that of the sweep.
     """
-    result: dict[str, dict[str, Scalar]] = {}
     types = {name: {type(s[name]) for s in sweep if name in s} for name in overrides}
-    for setting in sweep:
-        names = [name for name in overrides if name in setting]
-        choices = [[parse_value(name, text, types[name]) for text in overrides[name]] for name in names]
-        for values in itertools.product(*choices):
-            changed = dict(setting) | dict(zip(names, values, strict=True))
-            result.setdefault(canonical(changed), changed)
-    return list(result.values())
+    names = [name for name in overrides if types[name]]
+    choices = [[parse_value(name, text, types[name]) for text in overrides[name]] for name in names]
+    found: list[tuple[int, dict[str, Scalar]]] = []
+    for values in itertools.product(*choices):
+        left = [(place, dict(setting)) for place, setting in enumerate(sweep)]
+        for name, value in zip(names, values, strict=True):
+            having = [(place, s) for place, s in left if name in s and canonical(s[name]) == canonical(value)]
+            left = having or [(place, s | {name: value} if name in s else s) for place, s in left]
+        found += left
+    found.sort(key=lambda item: item[0])
+    return list({canonical(setting): setting for _, setting in found}.values())
 
 
 def check_override_names(overrides: Mapping[str, list[str]], sweeps: Iterable[Sequence[Mapping]]) -> None:
