@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from unittest import mock
@@ -19,9 +18,7 @@ from rnnbench.layout import Layout
 # Option values worth a test, by option name; activations and booleans need no line here.
 VARIANTS = {"alpha": [0.0, 0.25, 1.0], "delay": [3, 5], "output_size": [1, 3]}
 
-HAS_CPU = importlib.util.find_spec("rnnbench.kernels.cpu") is not None
-needs_cpu = pytest.mark.skipif(not HAS_CPU, reason="rnnbench.kernels.cpu is not there")
-DEVICES = ["reference", pytest.param("cpu", marks=needs_cpu)]
+DEVICES = ["reference", "cpu"]
 
 
 @dataclass(frozen=True)

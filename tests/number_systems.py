@@ -7,7 +7,6 @@ are one-dimensional, of one length and dtype, and so is the result.
 from functools import cache
 
 import numpy as np
-from helpers import HAS_CPU
 
 from rnnbench import ops
 from rnnbench.contract import Cell, Stage, Vector
@@ -86,9 +85,12 @@ def run_vectors(function, *arrays):
     return cpu.forward(layout, {}, x, state, np.array([1]), keep=False)[0].ravel()
 
 
-SYSTEMS = {"numpy": run_numpy, "python": run_python}
-if HAS_CPU:
-    SYSTEMS |= {"compiled scalars": run_scalars, "SIMD vectors": run_vectors}
+SYSTEMS = {
+    "numpy": run_numpy,
+    "python": run_python,
+    "compiled scalars": run_scalars,
+    "SIMD vectors": run_vectors,
+}
 
 DTYPES = {name: ("float64",) if name == "python" else ("float32", "float64") for name in SYSTEMS}
 EVERY = [(name, dtype) for name, dtypes in DTYPES.items() for dtype in dtypes]

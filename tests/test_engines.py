@@ -9,24 +9,17 @@ import odd_cells
 import pytest
 from helpers import (
     ENGINE_CASES,
-    HAS_CPU,
     Case,
     as_params,
     assert_close,
     assert_same_bits,
     away_from_kinks,
-    needs_cpu,
     problem,
 )  # fmt: skip
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from rnnbench.kernels import reference
-
-if HAS_CPU:
-    from rnnbench.kernels import cpu, threads
-
-pytestmark = needs_cpu
+from rnnbench.kernels import cpu, reference, threads
 
 DTYPES = {"float32": (2e-5, 1e-5), "float64": (1e-12, 1e-10)}  # tolerance, distance from kinks
 ODD = [pytest.param(make, id=make.__name__, marks=pytest.mark.xdist_group(make.__name__)) for make in odd_cells.ALL]

@@ -2,26 +2,15 @@
 
 import numpy as np
 import pytest
-from helpers import CASES, DEVICES, HAS_CPU, as_params, assert_close, random_state, randomise
+from helpers import CASES, DEVICES, as_params, assert_close, random_state
+from small_layer import B, H, I, data, make
 
 from rnnbench import Recurrent, cells
-
-T, B, I, H = 5, 4, 3, 6
 
 
 @pytest.fixture(params=DEVICES)
 def device(request):
     return request.param
-
-
-def make(cell="lstm", device="reference", I=I, H=H, dtype="float64", **options):
-    return randomise(Recurrent(cell, I, H, dtype=dtype, device=device, **options))
-
-
-def data(layer, T=T, B=B, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(T, B, layer.input_size)).astype(layer.dtype)
-    return x, rng.normal(size=(T, B, layer.output_size)).astype(layer.dtype)
 
 
 def assert_equal_dicts(got, expected):
@@ -166,7 +155,6 @@ def test_repr_names_what_it_is():
     assert repr(make("gru")) == "Recurrent('gru', 3, 6, dtype='float64', device='reference')"
 
 
-@pytest.mark.skipif(not HAS_CPU, reason="rnnbench.kernels.cpu is not there")
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-5), ("float64", 1e-12)])
 def test_the_default_device_is_the_cpu_engine(dtype, tolerance):
     cpu, reference = (Recurrent("lstm", I, H, dtype=dtype, **d) for d in ({}, {"device": "reference"}))

@@ -4,7 +4,6 @@
 import numpy as np
 import odd_cells
 import pytest
-from helpers import needs_cpu
 
 from rnnbench import Recurrent
 
@@ -207,7 +206,6 @@ def test_a_weight_map_of_another_dtype_is_refused():
         make(replace(cell, weights=tall)).forward(X)
 
 
-@needs_cpu
 @pytest.mark.parametrize("given, error, message", FORWARD.values(), ids=list(FORWARD))
 def test_the_cpu_engine_refuses_the_same(given, error, message):
     with pytest.raises(error, match=message):

@@ -3,26 +3,15 @@
 import numpy as np
 import odd_cells
 import pytest
-from helpers import DEVICES, assert_close, random_state, randomise
+from helpers import DEVICES, assert_close, random_state
+from small_layer import B, H, data, make
 
-from rnnbench import Recurrent, cells
-
-T, B, I, H = 5, 4, 3, 6
+from rnnbench import cells
 
 
 @pytest.fixture(params=DEVICES)
 def device(request):
     return request.param
-
-
-def make(cell="lstm", device="reference", I=I, H=H, dtype="float64", **options):
-    return randomise(Recurrent(cell, I, H, dtype=dtype, device=device, **options))
-
-
-def data(layer, T=T, B=B, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(T, B, layer.input_size)).astype(layer.dtype)
-    return x, rng.normal(size=(T, B, layer.output_size)).astype(layer.dtype)
 
 
 def copied(grads):

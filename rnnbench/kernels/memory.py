@@ -24,7 +24,7 @@ POINTER = ir.IntType(8).as_pointer()
 
 
 def address(array):
-    """Return where an array's first number lies; much quicker than ``array.ctypes.data``."""
+    """Return where an array's first number lies."""
     return array.__array_interface__["data"][0]
 
 
