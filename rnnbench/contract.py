@@ -52,10 +52,19 @@ class Gate:
 
 @dataclass(frozen=True)
 class UnitParameter:
-    """One number per unit (a peephole, a leak rate), trained or fixed."""
+    """One number per unit (a peephole, a leak rate), trained or fixed.
+
+    Parameters
+    ----------
+    name : str
+    initial : float or function
+        The same number for all units, or ``initial(width)``, an array (width,) with each unit's own.
+    trained : bool
+    width : int or "hidden_size"
+    """
 
     name: str
-    initial: float = 0.0
+    initial: float | Callable[[int], np.ndarray] = 0.0
     trained: bool = True
     width: int | str = HIDDEN
 
@@ -103,6 +112,18 @@ class WeightMap:
 class Cell:
     """A recurrent cell; built by the ``build(**options)`` of its file.
 
+    Parameters
+    ----------
+    vectors, stages, output, parameters, weights
+        The graph; see the classes above. `output` names the vector that is the layer's y.
+    smooth : bool
+        False if a function has a kink or a jump.
+    init : str or dict
+        The recipe that initial parameters follow unless the layer is given another; see
+        :func:`rnnbench.layers.initialise.initialise`.
+    year, source, name, title, options
+        Who published it; the last three are filled in by :func:`rnnbench.cells.get`.
+
     Raises
     ------
     ValueError
@@ -115,6 +136,7 @@ class Cell:
     parameters: tuple[UnitParameter, ...] = ()
     weights: WeightMap | None = None
     smooth: bool = True
+    init: str | Mapping[str, Any] = "uniform"
     year: int | None = None
     source: str = ""
     name: str = ""

@@ -13,6 +13,7 @@ import pytest
 from rnnbench import cells, ops
 from rnnbench.contract import Cell
 from rnnbench.kernels import reference
+from rnnbench.layers.initialise import unit_values
 from rnnbench.layout import Layout
 
 # Option values worth a test, by option name; activations and booleans need no line here.
@@ -170,7 +171,7 @@ def problem(cell, seed=0, *, T=4, B=3, I=3, H=4, R=1, dtype=np.float64, lengths=
         raw["bias"] = normal(R, layout.bias_size, scale=0.5)
     for unit in cell.parameters:
         shape = (R, layout.parameter_widths[unit.name])
-        values = rng.uniform(0.1, 0.9, shape) if unit.trained else np.full(shape, unit.initial)
+        values = rng.uniform(0.1, 0.9, shape) if unit.trained else np.broadcast_to(unit_values(unit, shape[1]), shape)
         raw[unit.name] = values.astype(dtype)
 
     state, dstate = {}, {}

@@ -4,22 +4,26 @@ Each function takes x (T, B, I), weights {(gate, source): matrix}, biases {gate:
 {name: vector}, initial states {name: (B, width), or (lag, B, width) oldest first}, and the cell's options; it returns
 the outputs (T, B, width) and the final states. Every number is worked out one unit at a time with the math module.
 
-The cell ``foo`` is checked against the function ``foo`` of this file: a new cell needs a new function here, written
-from the paper, not from the cell.
+The cell ``foo`` is checked against the function ``foo`` of this file or of a ``naive_*.py`` beside it: a new cell needs
+a new function there, written from the paper, not from the cell.
 """
 
+import importlib
 import math
+import sys
 import types
+from pathlib import Path
 
 import numpy as np
 
 
 def find(cell):
     """Return the loop for a cell, or say what is missing."""
-    loop = globals().get(cell)
+    others = [importlib.import_module(path.stem) for path in sorted(Path(__file__).parent.glob("naive_*.py"))]
+    loop = next((vars(m)[cell] for m in (sys.modules[__name__], *others) if cell in vars(m)), None)
     if cell.startswith("_") or cell == "find" or not isinstance(loop, types.FunctionType):
         raise LookupError(
-            f"tests/naive.py has no function {cell!r}: write the textbook loop of this cell there, from its paper "
+            f"tests/naive.py (or naive_*.py) has no function {cell!r}: write this cell's textbook loop, from its paper "
             "and not from rnnbench/cells"
         )
     return loop

@@ -1,11 +1,14 @@
 """Initial parameters have the properties that their recipe's name promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import odd_cells
 import pytest
 from helpers import CASES, as_params
 
 from rnnbench import Recurrent, cells
+from rnnbench.contract import UnitParameter
 from rnnbench.layers import initialise
 
 H = 24
@@ -187,7 +190,7 @@ def test_learned_starts_are_zero_and_unit_parameters_their_own():
         ({"gain": None}, "init: gain None is not a number"),
         ({"name": "gaussian", "input": [1]}, r"init: input \[1\] is not a number"),
         ({"forget_bias": "1"}, "init: forget_bias '1' is not a number"),
-        (None, "init: got None, expected"),
+        (7, "init: got 7, expected"),
         (3, "init: got 3, expected"),
         (["uniform"], r"init: got \['uniform'\], expected"),
     ],
@@ -214,3 +217,17 @@ def test_numpy_numbers_are_numbers():
 def test_a_recipe_for_squares_refuses_a_rectangle(make_matrix):
     with pytest.raises(ValueError, match=r"got shape \(2, 3\), expected a square"):
         make_matrix(np.random.default_rng(0), (2, 3), 1.0)
+
+
+def test_a_cell_brings_its_own_recipe_and_unit_values():
+    parameter = UnitParameter("period", initial=lambda width: np.arange(width) + 1.0, trained=False)
+    plain = cells.get("leaky")
+    stage = replace(plain.stages[0], parameters=("period",))
+    cell = replace(plain, parameters=(parameter,), stages=(stage,), init={"name": "identity", "gain": 0.5})
+    layer = Recurrent(cell, 2, 4)
+    np.testing.assert_array_equal(layer.params["weight_hh"], 0.5 * np.eye(4))
+    np.testing.assert_array_equal(layer.params["period"], [1, 2, 3, 4])
+    assert not np.allclose(Recurrent(cell, 2, 4, init="uniform").params["weight_hh"], 0.5 * np.eye(4))
+    wrong = replace(cell, parameters=(replace(parameter, initial=lambda width: np.zeros(width + 1)),))
+    with pytest.raises(ValueError, match=r"parameter 'period': initial has shape \(5,\), expected \(4,\)"):
+        Recurrent(wrong, 2, 4)

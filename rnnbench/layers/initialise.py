@@ -17,6 +17,8 @@ standard deviation times sqrt(I) of the blocks from x (1 unless given).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from rnnbench.contract import INPUT
@@ -73,8 +75,8 @@ def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
     ----------
     layout : Layout
     bias : True, False or "torch"
-    init : str or dict
-        A recipe, see the module's docstring.
+    init : str, dict or None
+        A recipe, see the module's docstring; None: the cell's own.
     rng : numpy.random.Generator
     dtype : numpy.dtype
 
@@ -87,7 +89,7 @@ def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
     ValueError
         For an unknown recipe or key, or a forget bias where no gate is called f.
     """
-    recipe = _recipe(init)
+    recipe = _recipe(layout.cell.init if init is None else init)
     params = {key: np.zeros(shape) for key, shape in layout.weight_shapes.items()}
     for key in {True: ("bias",), False: (), "torch": ("bias_ih", "bias_hh")}[bias]:
         params[key] = np.zeros(_bias_size(layout, key))
@@ -99,20 +101,29 @@ def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
     if recipe["forget_bias"]:
         _add_forget_bias(layout, params, recipe["forget_bias"], bias)
     for parameter in layout.cell.parameters:
-        params[parameter.name] = np.full(layout.parameter_widths[parameter.name], float(parameter.initial))
+        params[parameter.name] = unit_values(parameter, layout.parameter_widths[parameter.name])
     for name in layout.learned:
         params[f"initial_{name}"] = np.zeros(layout.widths[name])
     return {key: value.astype(dtype) for key, value in params.items()}
 
 
+def unit_values(parameter, width):
+    """Return the initial values of a unit parameter, (width,)."""
+    value = parameter.initial(width) if callable(parameter.initial) else float(parameter.initial)
+    values = np.array(np.broadcast_to(value, width) if np.ndim(value) == 0 else value, float)
+    if values.shape != (width,):
+        raise ValueError(f"parameter {parameter.name!r}: initial has shape {values.shape}, expected ({width},)")
+    return values
+
+
 def _recipe(init):
-    if not isinstance(init, str | dict):
+    if not isinstance(init, str | Mapping):
         raise ValueError(f"init: got {init!r}, expected a name or a dict")
     recipe = {"name": init} if isinstance(init, str) else init
     defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0}
     if unknown := set(recipe) - set(defaults):
         raise ValueError(f"init: got keys {sorted(unknown)}, expected some of {list(defaults)}")
-    recipe = defaults | recipe
+    recipe = defaults | dict(recipe)
     allowed = ["uniform", *RECURRENT]
     if recipe["name"] not in allowed:
         raise ValueError(f"init: got {recipe['name']!r}, expected one of {', '.join(allowed)}")

@@ -49,8 +49,8 @@ class Recurrent:
         For the initial parameters.
     bias : True, False or "torch"
         One bias per gate, none, or PyTorch's two (``bias_ih`` and ``bias_hh``, which add up).
-    init : str or dict
-        See :func:`rnnbench.layers.initialise.initialise`.
+    init : str or dict, optional
+        The cell's own recipe (``"uniform"`` for most) unless given; see :func:`rnnbench.layers.initialise.initialise`.
     **options
         The cell's own options, such as ``activation="relu"``.
 
@@ -69,7 +69,7 @@ class Recurrent:
 
     def __init__(
         self, cell, input_size, hidden_size, *, dtype="float32", device="cpu", seed=0, bias=True,
-        init="uniform", **options,
+        init=None, **options,
     ):  # fmt: skip
         if isinstance(cell, Cell) and options:
             raise ValueError(f"options {sorted(options)}: a built Cell takes none, expected them in its build()")
