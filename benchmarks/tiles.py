@@ -8,10 +8,10 @@ import time
 import numpy as np
 from numba import njit
 
-from rnnbench.kernels import memory, tile
+from rnnbench.kernels import memory, raw, tile
 from rnnbench.kernels.engine import engine
 
-call_tile = memory.call_tile
+call_tile = raw.call_tile
 ROUNDS, OPERATIONS = 7, 2e8
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class Layout:
     def widths(self) -> dict[str, int]:
         """Width of every vector, the input included."""
         return {INPUT: self.input_size} | {v.name: self.width_of(v.width) for v in self.cell.vectors}
+
+    @cached_property
+    def plans(self) -> dict[Any, Any]:
+        """What drivers have planned for this layout, by their own keys."""
+        return {}
 
     @cached_property
     def lags(self) -> dict[str, int]:

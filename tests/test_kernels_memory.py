@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import ENGINE_CASES, as_params, problem
 
-from rnnbench.kernels import cpu, memory
+from rnnbench.kernels import backward_plan, cpu, forward_plan, memory, packing, products, program
 
 GUARD = 4096
 PATTERN = 0xFF  # as floats: NaN, so that a value read from a guard poisons the result
@@ -14,7 +14,7 @@ class Guarded:
     """Hands out arrays inside larger ones whose rims carry a pattern."""
 
     def __init__(self):
-        self.blocks = []
+        self.blocks, self.arenas = [], []
 
     def take(self, size, dtype=np.uint8):
         raw = np.full(size + 2 * GUARD + memory.ALIGNMENT, PATTERN, np.uint8)
@@ -39,6 +39,29 @@ class Guarded:
         assert self.blocks
         for raw, start, stop in self.blocks:
             assert (raw[:start] == PATTERN).all() and (raw[stop:] == PATTERN).all()
+            alike = [arena for arena in self.arenas if arena.size == stop - start]
+            assert not alike or any(intact(raw[start:stop], arena.gaps) for arena in alike)
+
+
+def intact(block, gaps):
+    """Whether the rims between an arena's buffers are as they were; all 0 where it was cleared as a whole."""
+    rims = np.concatenate([block[first:last] for first, last in gaps])
+    return rims[0] in (0, PATTERN) and (rims == rims[0]).all()
+
+
+class GuardedArena(program.Arena):
+    """An arena with room between its buffers, whose rims carry the same pattern; a size that nothing else has."""
+
+    def __init__(self, root, number):
+        super().__init__(root)
+        self.guard = GUARD + 4096 * 17 * (number + 1)
+
+    def place(self, size):
+        start = super().place(size)
+        self.size += self.guard
+        self.guard = GUARD
+        self.gaps[-1] = (self.gaps[-1][0], self.size)
+        return start
 
 
 class GuardedNumPy:
@@ -67,6 +90,14 @@ def guarded(monkeypatch):
     monkeypatch.setattr(memory, "empty", guarded.empty)
     monkeypatch.setattr(memory, "zeros", guarded.zeros)
     monkeypatch.setattr(cpu, "np", GuardedNumPy(guarded))
+    monkeypatch.setattr(products, "np", GuardedNumPy(guarded))
+
+    def arena(root):
+        guarded.arenas.append(GuardedArena(root, len(guarded.arenas)))
+        return guarded.arenas[-1]
+
+    for module in (backward_plan, forward_plan, packing):
+        monkeypatch.setattr(module, "Arena", arena)
     return guarded
 
 

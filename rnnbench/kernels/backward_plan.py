@@ -1,132 +1,178 @@
-"""Tables of the backward walk: which gradients feed which stage, and where da, dreads and dp go."""
+"""The plan of back-propagation: which gradients feed which stage, where da, dreads and dp go, what follows the walk."""
 
 from __future__ import annotations
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import memory, pointwise
-from rnnbench.kernels.plan import Table, constant_line, readers, source_line
+from rnnbench.kernels import pointwise, tile
+from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, readers, source_line
+from rnnbench.kernels.program import Arena, Program, Ref, Table
 
 
-def slots(sizes):
-    """Make a gradient buffer per differentiable vector: the step at work and as many past ones as it is carried."""
-    layout = sizes.layout
-    lanes = {}
-    for name, lag in layout.lags.items():
-        if layout.cell.differentiable[name]:
-            lane = lanes[name] = sizes.lane(layout.widths[name], lag + 1, lag)
-            lane.array[...] = 0
-    return lanes
-
-
-def backward_tables(sizes, packed, parameters, tape, gradients, dy, dstate):
-    """Lay out the tables of :func:`rnnbench.kernels.walk.backward`.
+class BackwardPlan:
+    """Where everything of a backward pass lies, and its programs.
 
     Parameters
     ----------
-    packed : dict of :func:`rnnbench.kernels.packing.pack_backward`
-    parameters : dict of arrays
-        Of :func:`rnnbench.kernels.packing.pad_parameters`.
-    tape : rnnbench.kernels.cpu.Tape
-    gradients : dict of Lane
-        Of :func:`slots`.
-    dy : (R, T, B, width) array
-    dstate : dict of (R, lag, B, width) arrays
-        Gradient by the final state.
+    forward : rnnbench.kernels.forward_plan.ForwardPlan
+        With a tape.
+    packing : rnnbench.kernels.packing.BackwardPacking
+    chunk : int
+        Steps of one sum of the weight gradients.
 
-    Returns
-    -------
-    tuple of Table, and the arrays whose addresses they hold
+    Attributes
+    ----------
+    flow : dict of Lane
+        A gradient per differentiable vector: the step at work and as many past ones as the vector is carried.
+    walk, dx : Program
+        Of :func:`rnnbench.kernels.walk.backward` and :func:`rnnbench.kernels.flat.products` (None: no gate reads x).
+    weights : list of (Program, width, panels)
+        Of :func:`rnnbench.kernels.gradients.weights`, one per set of gates with the same sources.
+    columns : list of Program
+        Of :func:`rnnbench.kernels.gradients.columns_sum`, one per unit parameter.
     """
-    layout = sizes.layout
-    stages, operands, products, sources = Table(6), Table(6), Table(8), Table(8)
-    nothing = memory.zeros(sizes.lanes, sizes.dtype)
-    sink = memory.zeros(sizes.lanes, sizes.dtype)
-    for number, stage in enumerate(layout.cell.stages):
-        first_operand, first_product = len(operands), len(products)
-        width = layout.stage_widths[number]
-        saved, work = layout.saved[number], tape.lanes["work"][number]
+
+    def __init__(self, forward, packing, chunk):
+        self.forward, self.packing, self.sizes, self.arena = forward, packing, forward.sizes, Arena("flow")
+        sizes, layout = self.sizes, self.sizes.layout
+        self.flow = {}
+        for name, lag in layout.lags.items():
+            if layout.cell.differentiable[name]:
+                self.flow[name] = Lane(sizes, self.arena, layout.widths[name], lag + 1, lag)
+        self.nothing = Ref("flow", self.arena.place(sizes.lane_bytes))
+        self.sink = Ref("flow", self.arena.place(sizes.lane_bytes))
+        self.stages, self.operands, self.products, self.sources = Table(6), Table(6), Table(8), Table(8)
+        for number in range(len(layout.cell.stages)):
+            self._stage(number)
+        tables = [
+            self.stages, self.operands, self.products, self.sources, self._slots(), self._dy(), self._states(),
+            self._feeds(),
+        ]  # fmt: skip
+        self.walk = Program(sizes.header(), tables, sizes.replicas)
+        self.scratch = 24 * len(self.operands) + 64
+        self.dx = self._input_program()
+        self.weights, self.columns = [], []
+        for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
+            work = forward.work[number]
+            lanes = dict(zip((g.name for g in stage.gates), work, strict=False))
+            for sources, gates in groups_of(stage):
+                self.weights.append(self._weight_program(sources, gates, lanes, width, chunk))
+            for name, lane in zip(stage.parameters, work[len(stage.gates) :], strict=False):
+                self.columns.append(self._column_program(name, lane, width, chunk))
+
+    def _stage(self, number):
+        sizes, layout, forward = self.sizes, self.sizes.layout, self.forward
+        stage, width, work = layout.cell.stages[number], layout.stage_widths[number], forward.work[number]
+        first_operand, first_product, gates = len(self.operands), len(self.products), len(stage.gates)
         for name in stage.makes:
-            _gradient(operands, sizes, gradients, name, 0, nothing)
-        _values(operands, sizes, [source_line(s, tape.lanes, None) for s in stage.reads])
-        _values(operands, sizes, [(lane.line(), lane.replica) for lane in map(tape.lanes["made"].get, stage.makes)])
-        _values(operands, sizes, [(lane.line(), lane.replica) for lane in work[:saved]])
-        _values(operands, sizes, [(constant_line(parameters[p]), parameters[p].strides[0]) for p in stage.parameters])
-        _values(operands, sizes, [(lane.line(), lane.replica) for lane in work[: len(stage.gates)]])
+            self._gradient(name, 0, self.nothing)
+        self._values(source_line(sizes, s, forward.lanes) for s in stage.reads)
+        self._values(forward.made[name].line() for name in stage.makes)
+        self._values(lane.line() for lane in work[: layout.saved[number]])
+        self._values(constant_line(forward.packing.parameters[p]) for p in stage.parameters)
+        self._values(lane.line() for lane in work[:gates])
         for source in stage.reads:
+            self._gradient(*parse(source), self.sink)
+        self._values(lane.line() for lane in work[gates : gates + len(stage.parameters)])
+        for source, reading in readers(stage).items():
             name, lag = parse(source)
-            _gradient(operands, sizes, gradients, name, lag, sink)
-        dp = work[len(stage.gates) : len(stage.gates) + len(stage.parameters)]
-        _values(operands, sizes, [(lane.line(), lane.replica) for lane in dp])
-        for source, gates in readers(stage).items():
-            name, lag = parse(source)
-            if name == INPUT or name not in gradients:
-                continue
-            first_source = len(sources)
-            add_da_sources(sources, sizes, packed[number, source], [g.name for g in stage.gates], gates, work, width)
-            lane, vectors = gradients[name], sizes.vectors(layout.widths[name])
-            products.add(*lane.line(lag), first_source, len(sources), vectors, c0=lane.replica)
-        stages.add(
+            if name in self.flow:
+                first_source = len(self.sources)
+                self._da(self.sources, number, source, reading)
+                vectors = sizes.vectors(layout.widths[name])
+                self.products.add(*self.flow[name].line(lag), first_source, len(self.sources), vectors)
+        self.stages.add(
             pointwise.compiled(stage, sizes.engine.dtype, pointwise.BACKWARD).address, sizes.vectors(width),
-            first_operand, len(operands), first_product, len(products),
+            first_operand, len(self.operands), first_product, len(self.products),
         )  # fmt: skip
-    tables = (
-        stages, operands, products, sources, _slot_table(sizes, gradients), _dy_table(sizes, dy),
-        _state_table(sizes, gradients, dstate), _feed_table(gradients, tape.feed),
-    )  # fmt: skip
-    return tables, (nothing, sink)
 
+    def _values(self, lines):
+        for line in lines:
+            self.operands.add(*line, self.sizes.lane_bytes)
 
-def add_da_sources(sources, sizes, panels, names, gates, work, width):
-    """Lines of the product of some gates' da with packed weights: one source per gate."""
-    for i, gate in enumerate(gates):
-        lane = work[names.index(gate.name)]
-        address = memory.address(panels) + i * width * panels.strides[2]
-        sources.add(*lane.line(), width, address, panels.strides[1], c0=lane.replica, c6=panels.strides[0])
+    def _gradient(self, name, lag, instead):
+        """The gradient of a vector, or one constant vector in its place if none flows there."""
+        if name in self.flow:
+            self.operands.add(*self.flow[name].line(lag), self.sizes.lane_bytes)
+        else:
+            self.operands.add(*constant_line(instead), 0)
 
+    def _da(self, table, number, source, gates):
+        """Lines of the product of some gates' da with packed weights: one source per gate."""
+        stage, width = self.sizes.layout.cell.stages[number], self.sizes.layout.stage_widths[number]
+        names = [g.name for g in stage.gates]
+        panels, per_panel = self.packing.panels[number, source]
+        for i, gate in enumerate(gates):
+            lane = self.forward.work[number][names.index(gate.name)]
+            first = panels + i * width * tile.PANEL * self.sizes.lane_bytes
+            table.add(*lane.line(), width, first, per_panel)
 
-def _values(operands, sizes, lines):
-    for line, grows in lines:
-        operands.add(*line, sizes.lane_bytes, c0=grows)
+    def _slots(self):
+        table = Table(7)
+        for name, lane in self.flow.items():
+            table.add(*lane.line(), lane.per_row, name == self.sizes.layout.cell.output)
+        return table
 
+    def _dy(self):
+        sizes, table = self.sizes, Table(6)
+        width = sizes.layout.widths[sizes.layout.cell.output]
+        shape = (sizes.replicas, sizes.steps, sizes.rows, width)
+        table.add(*array_line("dy", shape, sizes.dtype.itemsize), width)
+        return table
 
-def _gradient(operands, sizes, gradients, name, lag, instead):
-    """The gradient of a vector, or one constant vector in its place if none flows there."""
-    if name in gradients:
-        operands.add(*gradients[name].line(lag), sizes.lane_bytes, c0=gradients[name].replica)
-    else:
-        operands.add(*constant_line(instead), 0)
+    def _states(self):
+        sizes, table = self.sizes, Table(10)
+        for name in sizes.layout.states:
+            if name in self.flow:
+                lane, width = self.flow[name], sizes.layout.widths[name]
+                per_row = width * sizes.dtype.itemsize
+                per_step = per_row * sizes.rows
+                given = Ref(f"state {name}", 0, per_step * lane.lag)
+                table.add(*lane.line(), given, per_step, per_row, width, lane.lag)
+        return table
 
+    def _feeds(self):
+        table = Table(8)
+        for name in self.forward.feed:
+            if name in self.flow:
+                lane = self.flow[name]
+                table.add(*lane.line(), lane.per_row, Ref(f"mask {name}"), self.sizes.rows)
+        return table
 
-def _slot_table(sizes, gradients):
-    table = Table(7)
-    for name, lane in gradients.items():
-        is_output = name == sizes.layout.cell.output
-        table.add(*lane.line(), lane.array.strides[2], is_output, c0=lane.replica)
-    return table
+    def _input_program(self):
+        sizes, layout = self.sizes, self.sizes.layout
+        lines, sources = Table(13), Table(8)
+        for number, stage in enumerate(layout.cell.stages):
+            if gates := readers(stage).get(INPUT, []):
+                self._da(sources, number, INPUT, gates)
+        if not len(sources) or not layout.input_size:
+            return None
+        shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.vectors(layout.input_size) * sizes.lanes)
+        target = array_line("dx", shape, sizes.dtype.itemsize)
+        lines.add(0, len(sources), sizes.vectors(layout.input_size), *target, *constant_line(Ref("zeros")))
+        return Program(sizes.header(), [lines, sources], sizes.replicas)
 
+    def _weight_program(self, sources, gates, lanes, width, chunk):
+        sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
+        da, panels, targets = Table(7), Table(8), Table(2)
+        for gate in gates:
+            rows = layout.bias_rows.get(gate.name) if "bias" in self.forward.packing.keys else None
+            bias = Ref("d bias", rows[0] * size, layout.bias_size * size) if rows else 0
+            da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3], bias)
+        wide = 2 * sizes.lanes
+        for gate in gates:
+            for source in sources:
+                name = parse(source)[0]
+                block, columns = layout.blocks[gate.name, source], layout.widths[name]
+                per_row = columns * size
+                for first in range(0, columns, wide):
+                    if gate is gates[0]:
+                        line = source_line(sizes, source, self.forward.lanes)
+                        panels.add(*line, first, min(wide, columns - first), name != INPUT)
+                    whole = layout.weight_shapes[block.key][0] * per_row
+                    targets.add(Ref(f"d {block.key}", block.start * per_row + first * size, whole), per_row)
+        return Program(sizes.header(chunk), [da, panels, targets], sizes.replicas), width, len(panels)
 
-def _dy_table(sizes, dy):
-    table = Table(6)
-    table.add(memory.address(dy), max(sizes.steps, 1), 0, dy.strides[1], dy.strides[2], dy.shape[3], c0=dy.strides[0])
-    return table
-
-
-def _state_table(sizes, gradients, dstate):
-    table = Table(10)
-    for name in sizes.layout.states:
-        if name in gradients:
-            lane, given = gradients[name], dstate[name]
-            table.add(
-                *lane.line(), memory.address(given), given.strides[1], given.strides[2], given.shape[3], lane.lag,
-                c0=lane.replica, c5=given.strides[0],
-            )  # fmt: skip
-    return table
-
-
-def _feed_table(gradients, feed):
-    table = Table(8)
-    for name, mask in feed.items():
-        if name in gradients:
-            lane = gradients[name]
-            table.add(*lane.line(), lane.array.strides[2], memory.address(mask), mask.strides[0], c0=lane.replica)
-    return table
+    def _column_program(self, name, lane, width, chunk):
+        table, size = Table(7), self.sizes.dtype.itemsize
+        table.add(*lane.line(), Ref(f"d {name}", 0, width * size), width)
+        return Program(self.sizes.header(chunk), [table], self.sizes.replicas)

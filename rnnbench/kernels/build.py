@@ -9,13 +9,13 @@ which holds a hash of all the code behind it and of the processor it is for.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 from llvmlite import ir
-from numba import cfunc, njit
+from numba import cfunc
 from numba.core import types
 from numba.core.extending import NativeValue, models, register_model, typeof_impl, unbox
 
@@ -58,13 +58,6 @@ def _unbox(typ, obj, context):
 def token(dtype: types.Float) -> Token:
     """Return the token for a precision."""
     return Token(dtype)
-
-
-@cache
-def compile_function(function: FunctionType, signature) -> Callable:
-    """Compile a plain function for one signature, to be called from Python; releases the GIL."""
-    named = _named(function, signature)
-    return _cached_if_possible(lambda cache: njit(signature, nogil=True, cache=cache, error_model="numpy")(named))
 
 
 @cache

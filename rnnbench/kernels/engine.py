@@ -8,11 +8,9 @@ import numpy as np
 from numba.core import types
 
 from rnnbench.kernels import flat, gradients, host, pack, tile, walk
-from rnnbench.kernels.build import compile_function, token
+from rnnbench.kernels.build import compile_pointer, token
 
 I64, VOID = types.int64, types.void
-LINE = types.Array(I64, 1, "C")
-TABLE = types.Array(I64, 2, "C")
 NUMBA_TYPES = {"float32": types.float32, "float64": types.float64}
 
 
@@ -43,47 +41,39 @@ class Engine:
         """Address of the tile for A with columns contiguous in rows."""
         return tile.address(self.dtype, False)
 
-    def _walk(self, function, workspace, tables, *last):
-        arguments = [I64, LINE, I64, I64, *workspace, types.UniTuple(TABLE, tables), LINE, I64, I64, I64, *last]
-        return compile_function(function, VOID(self.token.type, *arguments))
+    def _task(self, function):
+        """Address of a function of a task's address."""
+        return compile_pointer(function, VOID(self.token.type, I64)).address
 
     @cached_property
     def forward(self):
-        """Compiled :func:`rnnbench.kernels.walk.forward`."""
-        return self._walk(walk.forward, (I64, I64, LINE), 6)
+        """Address of :func:`rnnbench.kernels.walk.forward`."""
+        return self._task(walk.forward)
 
     @cached_property
     def backward(self):
-        """Compiled :func:`rnnbench.kernels.walk.backward`."""
-        return self._walk(walk.backward, (I64,), 8, I64, I64)
+        """Address of :func:`rnnbench.kernels.walk.backward`."""
+        return self._task(walk.backward)
 
     @cached_property
     def weights(self):
-        """Compiled :func:`rnnbench.kernels.gradients.weights`."""
-        arguments = [I64, I64, I64, I64, I64, I64, I64, TABLE, TABLE, TABLE, LINE, I64, I64, I64]
-        return compile_function(gradients.weights, VOID(self.token.type, *arguments))
+        """Address of :func:`rnnbench.kernels.gradients.weights`."""
+        return self._task(gradients.weights)
 
     @cached_property
     def columns_sum(self):
-        """Compiled :func:`rnnbench.kernels.gradients.columns_sum`."""
-        arguments = [I64, I64, I64, TABLE, I64, LINE, I64, I64, I64]
-        return compile_function(gradients.columns_sum, VOID(self.token.type, *arguments))
+        """Address of :func:`rnnbench.kernels.gradients.columns_sum`."""
+        return self._task(gradients.columns_sum)
 
     @cached_property
     def products(self):
-        """Compiled :func:`rnnbench.kernels.flat.products`."""
-        arguments = [I64, LINE, I64, I64, TABLE, TABLE, LINE, I64, I64, I64]
-        return compile_function(flat.products, VOID(self.token.type, *arguments))
+        """Address of :func:`rnnbench.kernels.flat.products`."""
+        return self._task(flat.products)
 
     @cached_property
-    def pack_units(self):
-        """Compiled :func:`rnnbench.kernels.pack.units`."""
-        return compile_function(pack.units, VOID(self.token.type, *[I64] * 10))
-
-    @cached_property
-    def pack_columns(self):
-        """Compiled :func:`rnnbench.kernels.pack.columns`."""
-        return compile_function(pack.columns, VOID(self.token.type, *[I64] * 9))
+    def pack(self):
+        """Address of :func:`rnnbench.kernels.pack.pack`."""
+        return self._task(pack.pack)
 
 
 @cache

@@ -7,27 +7,33 @@ from __future__ import annotations
 
 from numba.core.extending import register_jitable
 
-from rnnbench.kernels.walk import at, product
+from rnnbench.kernels.program import ACTIVE, HEADER, LANES, MOST, ROWS, SIZE, STEPS, TILE, WIDTHS
+from rnnbench.kernels.raw import view
+from rnnbench.kernels.walk import at, product, table
 
 TILES = 8  # row tiles that take turns with one panel of weights: their rows stay in the second-level cache
 
 
-def products(build, tile, widths, most, lane_bytes, lines, sources, active, rows, first, stop):
-    """out = init + sources times weights, for the running rows of steps `first` to `stop`.
+def products(build, task):
+    """out = init + sources times weights, for the running rows of some steps.
 
-    Parameters
-    ----------
-    lines : table
-        Per product: its sources from-to, vectors, then the buffers out (5) and init (5).
-    sources : table
-        See :func:`rnnbench.kernels.walk.product`. Sources and out have no gaps between the rows of neighbouring steps.
-    active : (T,) int array
-        Running rows at each step; `rows` is the whole batch.
+    `task` is the address of a line: the address of the program, the number of its table of products, first and last
+    step. Tables of the program:
+
+    products  sources from-to, vectors, then the buffers out (5) and init (5)
+    sources   see :func:`rnnbench.kernels.walk.product`; sources and out have no gaps between the rows of neighbouring
+              steps
     """
-    t = first
+    mine = view(task, 1, 4)
+    program = view(mine[0, 0], 1, HEADER + 16)
+    tile, most, lane_bytes = program[0, TILE], program[0, MOST], program[0, LANES] * program[0, SIZE]
+    lines, sources = table(program, mine[0, 1], 13), table(program, mine[0, 1] + 1, 8)
+    widths, active = view(program[0, WIDTHS], 1, most + 1), view(program[0, ACTIVE], 1, program[0, STEPS])
+    rows, stop = program[0, ROWS], mine[0, 3]
+    t = mine[0, 2]
     while t < stop:
-        together = stop - t if active[stop - 1] == rows else 1
-        count = active[t] * together
+        together = stop - t if active[0, stop - 1] == rows else 1
+        count = active[0, t] * together
         for p in range(len(lines)):
             for row in range(0, count, most * TILES):
                 band(tile, widths, most, lane_bytes, lines, sources, p, t, row, min(row + most * TILES, count))
@@ -39,7 +45,7 @@ def band(tile, widths, most, lane_bytes, lines, sources, p, t, first, stop):
     """Some neighbouring rows of one product, panel by panel."""
     count = stop - first
     tiles = (count + most - 1) // most
-    together = widths[(count + tiles - 1) // tiles]
+    together = widths[0, (count + tiles - 1) // tiles]
     for v in range(0, lines[p, 2], together):
         vectors = min(together, lines[p, 2] - v)
         for i in range(tiles):

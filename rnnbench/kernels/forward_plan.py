@@ -1,100 +1,133 @@
-"""Tables of the forward walk: which products fill which gates, and where each value of a step goes."""
+"""The plan of a forward walk: which products fill which gates, and where each value of a step goes."""
 
 from __future__ import annotations
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import memory, pointwise
-from rnnbench.kernels.plan import Table, constant_line, groups_of, source_line
+from rnnbench.kernels import pointwise
+from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, source_line
+from rnnbench.kernels.program import Arena, Program, Ref, Table
 
 L2_BYTES = 384 * 1024  # of weights that a strip of units may use, so that all rows of a block find them in cache
 STRIP_VECTORS = 32  # of gates per row: with the rows of a tile they stay in the first-level cache
 
 
-def forward_tables(sizes, packed, parameters, lanes, x, y, feed, ahead):
-    """Lay out the tables of :func:`rnnbench.kernels.walk.forward`.
+class ForwardPlan:
+    """Where everything of a forward pass lies, and the program of its walk.
 
     Parameters
     ----------
-    packed : dict of :func:`pack_forward`
-    parameters : dict of :func:`pad_parameters`
-    lanes : "made" and "read" dicts of Lane by vector, "saved" list of lists of Lane by stage (empty: inference)
-    x, y : (R, T, B, I) and (R, T, B, width) arrays
-    feed : dict of masks (T, B) by state
+    sizes : Sizes
+    packing : rnnbench.kernels.packing.ForwardPacking
+    keep : bool
+        Whether a tape is kept for BPTT.
+    feed : tuple of str
+        States that are overridden.
     ahead : bool
         Whether the products with x are made for all steps at once, before the walk.
 
-    Returns
-    -------
-    tables : tuple of Table
-    products : (lines, sources, buffers) or None
-        What :func:`rnnbench.kernels.flat.products` has to do before.
+    Attributes
+    ----------
+    made, read : dicts of Lane
+        By vector: what was made, and what later steps read in its place (they differ where a state is fed).
+    work : list of lists of Lane
+        By stage: values saved for BPTT, which da and dp replace.
+    backward : rnnbench.kernels.backward_plan.BackwardPlan or None
+        Made when it is first needed.
+    program : Program
+        Tables of :func:`rnnbench.kernels.walk.forward`, then those of :func:`rnnbench.kernels.flat.products`.
     """
-    layout, lane_bytes, training = sizes.layout, sizes.lane_bytes, bool(lanes["saved"])
-    stages, groups, sources = Table(8), Table(9), Table(8)
-    operands, outputs, feeds = Table(7), Table(11), Table(13)
-    lines, flat_sources, buffers = Table(13), Table(8), []
-    for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
+
+    def __init__(self, sizes, packing, keep, feed, ahead):
+        self.sizes, self.packing, self.feed, self.arena = sizes, packing, feed, Arena("arena")
+        self._lanes(keep)
+        stages, groups, sources, operands = Table(8), Table(9), Table(8), Table(7)
+        lines, flat_sources = Table(13), Table(8)
+        self.stages, self.groups, self.sources, self.operands = stages, groups, sources, operands
+        self.lines, self.flat_sources = lines, flat_sources
+        for number in range(len(sizes.layout.cell.stages)):
+            self._stage(number, keep, ahead)
+        self.scratch = 32 * len(operands) + 64 + sizes.engine.most * max(stages.values[7::8])
+        tables = [stages, groups, sources, operands, self._outputs(), self._feeds(), lines, flat_sources]
+        self.program = Program(sizes.header(), tables, sizes.replicas)
+        self.ahead = len(lines) > 0
+        self.backward = None
+
+    def _lanes(self, keep):
+        """Buffers for every vector (all steps, or as many as are read again) and for what BPTT needs besides."""
+        sizes, layout, self.made, self.work = self.sizes, self.sizes.layout, {}, []
+        for name, lag in layout.lags.items():
+            ring = sizes.steps + lag if keep or self.feed else lag + 1
+            self.made[name] = Lane(sizes, self.arena, layout.widths[name], max(ring, 1), lag)
+        self.read = dict(self.made)
+        for name in self.feed:
+            lag = layout.lags[name]
+            self.read[name] = Lane(sizes, self.arena, layout.widths[name], sizes.steps + lag, lag)
+        for stage, saves, width in zip(layout.cell.stages, layout.saved, layout.stage_widths, strict=True):
+            count = max(saves, len(stage.gates) + len(stage.parameters)) if keep else 0
+            self.work.append([Lane(sizes, self.arena, width, max(sizes.steps, 1)) for _ in range(count)])
+
+    def _stage(self, number, keep, ahead):
+        sizes, layout, lane_bytes = self.sizes, self.sizes.layout, self.sizes.lane_bytes
+        stage, width = layout.cell.stages[number], layout.stage_widths[number]
         vectors, total = sizes.vectors(width), len(stage.gates)
         depth = sum(layout.widths[parse(s)[0]] for g in stage.gates for s in g.sources)
         strip = max(2, min(vectors, STRIP_VECTORS // max(total, 1), L2_BYTES // max(depth * lane_bytes, 1)) // 2 * 2)
-        first_group, first_operand, column, place = len(groups), len(operands), 0, {}
+        first_group, first_operand, column, place = len(self.groups), len(self.operands), 0, {}
         for names_sources, gates in groups_of(stage):
-            panels, bias = packed[tuple(g.name for g in gates)]
-            first_source, k, init, grows_init = len(sources), 0, constant_line(bias), bias.strides[0]
-            per_panel = panels.strides[1]
-            for source in names_sources:
-                address = memory.address(panels) + k * panels.strides[2]
-                depth_of = layout.widths[parse(source)[0]]
-                line, grows = source_line(source, lanes, x)
-                now = ahead and source == INPUT and k == 0
-                table = flat_sources if now else sources
-                table.add(*line, depth_of, address, per_panel, c0=grows, c6=panels.strides[0])
-                k += depth_of
-                if now:
-                    lane = sizes.lane(vectors * len(gates) * sizes.lanes, sizes.steps)
-                    buffers.append(lane)
-                    lines.add(
-                        len(flat_sources) - 1, len(flat_sources), vectors * len(gates), *lane.line(), *init,
-                        c3=lane.replica, c8=grows_init,
-                    )  # fmt: skip
-                    init, grows_init = lane.line(), lane.replica
-            groups.add(first_source, len(sources), len(gates), column * lane_bytes, *init, c4=grows_init)
+            self._group(names_sources, gates, vectors, column * lane_bytes, ahead)
             for i, gate in enumerate(gates):
                 place[gate.name] = (column + i, len(gates))
             column += len(gates) * strip
         scratch_row = column * lane_bytes
         for gate in stage.gates:
             start, apart = place[gate.name]
-            operands.add(start * lane_bytes, 1, 0, 0, scratch_row, apart * lane_bytes, 1)
-        unit_operands(operands, sizes, stage, parameters, lanes)
-        for lane in [lanes["made"][v] for v in stage.makes] + (lanes["saved"][number] if training else []):
-            operands.add(*lane.line(), lane_bytes, 0, c0=lane.replica)
-        direction = pointwise.FORWARD if training else pointwise.INFER
-        stages.add(
-            pointwise.compiled(stage, sizes.engine.dtype, direction).address, vectors, first_group, len(groups),
-            first_operand, len(operands), strip, scratch_row,
+            self.operands.add(start * lane_bytes, 1, 0, 0, scratch_row, apart * lane_bytes, 1)
+        for source in stage.reads:
+            self.operands.add(*source_line(sizes, source, self.lanes), lane_bytes, 0)
+        for name in stage.parameters:
+            self.operands.add(*constant_line(self.packing.parameters[name]), lane_bytes, 0)
+        saved = self.work[number][: layout.saved[number]] if keep else []
+        for lane in [self.made[v] for v in stage.makes] + saved:
+            self.operands.add(*lane.line(), lane_bytes, 0)
+        direction = pointwise.FORWARD if keep else pointwise.INFER
+        self.stages.add(
+            pointwise.compiled(stage, sizes.engine.dtype, direction).address, vectors, first_group, len(self.groups),
+            first_operand, len(self.operands), strip, scratch_row,
         )  # fmt: skip
-    made = lanes["made"][layout.cell.output]
-    target = (memory.address(y), max(sizes.steps, 1), 0, y.strides[1], y.strides[2])
-    outputs.add(
-        *target, *made.line(), layout.widths[layout.cell.output] * sizes.dtype.itemsize,
-        c0=y.strides[0], c5=made.replica,
-    )  # fmt: skip
-    for name, mask in feed.items():
-        made, read = lanes["made"][name], lanes["read"][name]
-        feeds.add(
-            *read.line(), *made.line(), made.array.strides[2], memory.address(mask), mask.strides[0],
-            c0=read.replica, c5=made.replica,
-        )  # fmt: skip
-    tables = stages, groups, sources, operands, outputs, feeds
-    return tables, (lines, flat_sources, buffers) if len(lines) else None
 
+    def _group(self, names, gates, vectors, offset, ahead):
+        """Gates with the same sources: one product per source, of which that with x may be made ahead."""
+        sizes, widths = self.sizes, self.sizes.layout.widths
+        panels, bias, per_panel = self.packing.groups[tuple(g.name for g in gates)]
+        first_source, k, init = len(self.sources), 0, constant_line(bias)
+        for source in names:
+            now = ahead and source == INPUT and k == 0
+            table = self.flat_sources if now else self.sources
+            width = widths[parse(source)[0]]
+            table.add(*source_line(sizes, source, self.lanes), width, panels + k * 2 * sizes.lane_bytes, per_panel)
+            k += width
+            if now:
+                lane = Lane(sizes, self.arena, vectors * len(gates) * sizes.lanes, sizes.steps)
+                last = len(self.flat_sources)
+                self.lines.add(last - 1, last, vectors * len(gates), *lane.line(), *init)
+                init = lane.line()
+        self.groups.add(first_source, len(self.sources), len(gates), offset, *init)
 
-def unit_operands(operands, sizes, stage, parameters, lanes):
-    """Lines of what a stage reads unit by unit: other vectors, then unit parameters."""
-    for source in stage.reads:
-        line, grows = source_line(source, lanes, None)
-        operands.add(*line, sizes.lane_bytes, 0, c0=grows)
-    for name in stage.parameters:
-        array = parameters[name]
-        operands.add(*constant_line(array), sizes.lane_bytes, 0, c0=array.strides[0])
+    def _outputs(self):
+        sizes, name, table = self.sizes, self.sizes.layout.cell.output, Table(11)
+        width, size = sizes.layout.widths[name], sizes.dtype.itemsize
+        y = array_line("y", (sizes.replicas, sizes.steps, sizes.rows, width), size)
+        table.add(*y, *self.made[name].line(), width * size)
+        return table
+
+    def _feeds(self):
+        table = Table(13)
+        for name in self.feed:
+            made, read = self.made[name], self.read[name]
+            table.add(*read.line(), *made.line(), made.per_row, Ref(f"mask {name}"), self.sizes.rows)
+        return table
+
+    @property
+    def lanes(self):
+        """What :func:`rnnbench.kernels.plan.source_line` asks."""
+        return {"made": self.made, "read": self.read}

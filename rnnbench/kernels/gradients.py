@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from numba.core.extending import register_jitable
 
-from rnnbench.kernels.memory import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
-from rnnbench.kernels.walk import at
+from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, HEADER, LANES, MOST, SIZE, STEPS
+from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows, view
+from rnnbench.kernels.walk import at, table
 
 CHUNK_ROWS = 192  # rows of one chunk: packed columns of da and a panel of the source fit the first-level cache
 PANELS_BYTES = 384 * 1024  # of a chunk's packed panels, which stay in the second-level cache
@@ -33,37 +34,37 @@ def scratch_bytes(most, lanes, size, most_rows, together):
     return (4 + 2 * most) * lane_bytes + most_rows * (most * size + together * 2 * lane_bytes) + 128
 
 
-def weights(
-    build, tile, most, lanes, size, scratch, most_rows, together, da, panels, targets, active, chunk, first, stop
-):  # fmt: skip
-    """Add to the gradients of rows `first` to `stop` of the weight blocks and biases of gates with the same sources.
+def weights(build, task):
+    """Add to the gradients of some rows of the weight blocks and biases of gates with the same sources.
 
     Both factors are packed, running rows only: panels of the sources once per chunk, then for each tile its columns of
     da.
 
-    Parameters
-    ----------
-    scratch, most_rows, together
-        Address of :func:`scratch_bytes` zeros, running rows of the fullest chunk, panels packed at a time.
-    da : table
-        Per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none).
-    panels : table
-        Per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are padded
-        to whole vectors.
-    targets : table
-        Per gate and panel: address and bytes per row of where the gradient of these columns goes.
-    active : (T,) int array
-        Running rows at each step.
+    `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, first and last
+    row of the blocks, running rows of the fullest chunk, panels packed at a time. Tables of the program:
+
+    da       per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none)
+    panels   per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are
+             padded to whole vectors
+    targets  per gate and panel: address and bytes per row of where the gradient of these columns goes
     """
+    mine = view(task, 1, 6)
+    program = view(mine[0, 0], 1, HEADER + 6)
+    tile, most, lanes, size = program[0, COLUMN_TILE], program[0, MOST], program[0, LANES], program[0, SIZE]
+    chunk, steps = program[0, CHUNK], program[0, STEPS]
+    scratch, first, stop, most_rows, together = mine[0, 1], mine[0, 2], mine[0, 3], mine[0, 4], mine[0, 5]
+    active = view(program[0, ACTIVE], 1, steps)
+    da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
+    clear_bytes(scratch, panel_row)
     zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + 3 * lane_bytes
     columns = scratch + (3 + 2 * most) * lane_bytes
     packed = columns + (most_rows * a_row + lane_bytes + 63) // 64 * 64
-    for t0 in range((len(active) - 1) // chunk * chunk, -1, -chunk):
-        t1 = min(t0 + chunk, len(active))
+    for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
+        t1 = min(t0 + chunk, steps)
         count = 0
         for t in range(t0, t1):
-            count += active[t]
+            count += active[0, t]
         for p in range(0, max(1, len(panels)), together):
             p_stop = min(p + together, len(panels))
             for i in range(p, p_stop):
@@ -100,12 +101,12 @@ def pack_panel(build, target, panels, i, active, t0, t1, lanes, size):
     for t in range(t0, t1):
         source = at(panels, i, 0, t, 0) + panels[i, 5] * size
         if panels[i, 7] != 0 or columns % lanes == 0:
-            copy_vectors(build, target, row_bytes, source, panels[i, 4], vectors, active[t])
+            copy_vectors(build, target, row_bytes, source, panels[i, 4], vectors, active[0, t])
         else:
-            clear_bytes(target, active[t] * row_bytes)
-            for r in range(active[t]):
+            clear_bytes(target, active[0, t] * row_bytes)
+            for r in range(active[0, t]):
                 copy_bytes(target + r * row_bytes, source + r * panels[i, 4], columns * size)
-        target += active[t] * row_bytes
+        target += active[0, t] * row_bytes
 
 
 @register_jitable
@@ -115,21 +116,27 @@ def pack_columns(build, target, row_bytes, da, g, m, tall, active, t0, t1, lanes
     for t in range(t0, t1):
         source = at(da, g, 0, t, 0) + m * size
         if m + vectors * lanes <= da[g, 5]:
-            copy_vectors(build, target, row_bytes, source, da[g, 4], vectors, active[t])
+            copy_vectors(build, target, row_bytes, source, da[g, 4], vectors, active[0, t])
         else:
-            for r in range(active[t]):
+            for r in range(active[0, t]):
                 copy_bytes(target + r * row_bytes, source + r * da[g, 4], tall * size)
-        target += active[t] * row_bytes
+        target += active[0, t] * row_bytes
 
 
-def columns_sum(build, lanes, size, total, buffer, target, active, chunk, first, stop):
-    """Add the sum over all steps and running rows of numbers `first` to `stop` of a buffer (a table's line).
+def columns_sum(build, task):
+    """Add the sum over all steps and running rows of a buffer to a vector.
 
-    `total` is the address of a vector to work in.
+    `task` is the address of a line: addresses of the program and of a vector to work in. Table of the program: buffer
+    (5), address of the target, numbers.
     """
-    for t0 in range((len(active) - 1) // chunk * chunk, -1, -chunk):
-        for m in range(first, stop, lanes):
+    mine = view(task, 1, 2)
+    program = view(mine[0, 0], 1, HEADER + 2)
+    lanes, size, chunk, steps = program[0, LANES], program[0, SIZE], program[0, CHUNK], program[0, STEPS]
+    active, buffer, total = view(program[0, ACTIVE], 1, steps), table(program, 0, 7), mine[0, 1]
+    target, stop = buffer[0, 5], buffer[0, 6]
+    for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
+        for m in range(0, stop, lanes):
             clear_bytes(total, lanes * size)
-            for t in range(t0, min(t0 + chunk, len(active))):
-                sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
+            for t in range(t0, min(t0 + chunk, steps)):
+                sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[0, t])
             add_numbers(build, target + m * size, total, min(lanes, stop - m))

@@ -4,16 +4,49 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.extending import intrinsic
+from numba.core.extending import intrinsic, register_jitable
 
 from rnnbench.kernels import host
 from rnnbench.kernels.build import Build
-from rnnbench.kernels.memory import clear_bytes, copy_bytes, copy_vectors
+from rnnbench.kernels.program import HEADER, LANES, SIZE
+from rnnbench.kernels.raw import clear_bytes, copy_bytes, copy_vectors, view
 from rnnbench.ops.vector import element
 
 I64 = ir.IntType(64)
+UNITS, COLUMNS, VECTOR = range(3)  # kinds of jobs
+LINE = 9
 
 
+def pack(build, task):
+    """Do some of the jobs of a program; `task` is the address of the program's and of the first and last job.
+
+    A job is: kind, target, bytes from panel to panel (or vector to vector), source, bytes from row to row, rows,
+    columns, then the gates of the group and the gate's number, or the panels.
+    """
+    mine = view(task, 1, 3)
+    program = view(mine[0, 0], 1, HEADER + 1)
+    jobs, lanes, size = view(program[0, HEADER], mine[0, 2], LINE), program[0, LANES], program[0, SIZE]
+    for j in range(mine[0, 1], mine[0, 2]):
+        kind, out, apart, source, row_bytes = jobs[j, 0], jobs[j, 1], jobs[j, 2], jobs[j, 3], jobs[j, 4]
+        if kind == UNITS:
+            units(build, out, apart, source, row_bytes, jobs[j, 5], jobs[j, 6], jobs[j, 7], jobs[j, 8], lanes, size)
+        elif kind == COLUMNS:
+            columns(build, out, apart, jobs[j, 7], source, row_bytes, jobs[j, 5], jobs[j, 6], lanes, size)
+        else:
+            vectors(out, apart, source, jobs[j, 5], jobs[j, 6], lanes, size)
+
+
+@register_jitable
+def vectors(out, apart, source, given, width, lanes, size):
+    """Lay out `width` numbers, of which only `given` have a source, as padded vectors."""
+    for first in range(0, width, lanes):
+        target = out + first // lanes * apart
+        filled = max(0, min(lanes, given - first))
+        clear_bytes(target, lanes * size)
+        copy_bytes(target, source + first * size, filled * size)
+
+
+@register_jitable
 def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, lanes, size):
     """Lay out a block for forward products: a column of the tile is a unit of a gate, k runs over the source.
 
@@ -40,6 +73,7 @@ def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, 
                 copy_bytes(target + k * step + lane * size, source + lane * row_bytes + k * size, size)
 
 
+@register_jitable
 def columns(build, out, per_panel, panels, weights, row_bytes, count, width, lanes, size):
     """Lay out a (count, width) matrix as it is: a column of the tile is a column of it, k runs over its rows."""
     lane_bytes = lanes * size

@@ -1,55 +1,33 @@
-"""What the tables of both walks are made of: sizes, buffers, lines of addresses and strides.
-
-A :class:`Table` keeps two numbers per entry: its value for replica 0 and how much it grows from replica to replica.
-"""
+"""What both walks are planned from: sizes, the lanes of an arena, sources of products."""
 
 from __future__ import annotations
-
-import numpy as np
 
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import memory
 from rnnbench.kernels.engine import engine
+from rnnbench.kernels.program import Ref
 
 
 class Lane:
-    """A buffer (R, ring, B, width padded to whole vectors), one line of time per step, of which `lag` before step 0."""
+    """A buffer (R, ring, B, width padded to vectors) in an arena: a line per step, of which `lag` before step 0."""
 
-    def __init__(self, array, lag):
-        self.array, self.lag, self.ring = array, lag, array.shape[1]
-        self.address = memory.address(array)
-        self.replica, self.per_step, self.per_row = array.strides[:3]  # bytes from one to the next
+    def __init__(self, sizes, arena, width, ring, lag=0):
+        self.shape = (sizes.replicas, ring, sizes.rows, sizes.vectors(width) * sizes.lanes)
+        self.dtype, self.lag, self.ring, self.arena = sizes.dtype, lag, ring, arena.root
+        self.per_row = self.shape[3] * sizes.dtype.itemsize
+        self.per_step = self.per_row * sizes.rows
+        self.replica = self.per_step * ring
+        self.size = self.replica * sizes.replicas
+        self.start = arena.place(self.size)
 
     def line(self, back=0):
         """Address, ring, offset, bytes per step, bytes per row; reading `back` steps ago."""
-        return self.address, self.ring, self.lag - back, self.per_step, self.per_row
+        address = Ref(self.arena, self.start, self.replica)
+        return address, max(self.ring, 1), self.lag - back, self.per_step, self.per_row
 
-
-class Table:
-    """Lines of int64 and, line by line, what is added per replica to the entries that are addresses."""
-
-    def __init__(self, columns):
-        self.columns, self.lines, self.growth = columns, [], []
-
-    def __len__(self):
-        return len(self.lines)
-
-    def add(self, *values, **growth):
-        """Append a line; ``c3=n`` says that column 3 grows by n per replica."""
-        self.lines.append(values)
-        self.growth.append(growth)
-
-    def arrays(self, replicas):
-        """Return one (lines, columns) array per replica."""
-        shape = (len(self.lines), self.columns)
-        values = np.array(self.lines, np.int64).reshape(shape)
-        if replicas == 1:
-            return [values]
-        growth = np.zeros(shape, np.int64)
-        for line, grows in zip(growth, self.growth, strict=True):
-            for column, amount in grows.items():
-                line[int(column[1:])] = amount
-        return [values + r * growth for r in range(replicas)]
+    def of(self, arena):
+        """The array, in the memory of an arena."""
+        return arena[self.start : self.start + self.size].view(self.dtype).reshape(self.shape)
 
 
 class Sizes:
@@ -64,11 +42,12 @@ class Sizes:
         """Vectors that hold `width` numbers."""
         return -(-width // self.lanes)
 
-    def lane(self, width, ring, lag=0):
-        """Make a buffer; what lies before step 0 is cleared, padding included."""
-        array = memory.empty((self.replicas, ring, self.rows, self.vectors(width) * self.lanes), self.dtype)
-        array[:, :lag] = 0
-        return Lane(array, lag)
+    def header(self, chunk=0):
+        """What every program starts with."""
+        e = self.engine
+        tiles = e.tile_rows, e.tile_columns if chunk else 0
+        widths = memory.address(e.widths)
+        return (*tiles, e.most, e.lanes, self.dtype.itemsize, widths, Ref("active"), self.steps, self.rows, chunk)
 
 
 def groups_of(stage):
@@ -88,15 +67,22 @@ def readers(stage):
     return by_source
 
 
-def constant_line(array):
+def constant_line(ref):
     """A buffer line for something that is the same at every step and row."""
-    return (memory.address(array), 1, 0, 0, 0)
+    return (ref, 1, 0, 0, 0)
 
 
-def source_line(source, lanes, x):
-    """Return the buffer line of a source and its growth per replica."""
+def array_line(root, shape, itemsize):
+    """A buffer line for a user's contiguous array (R, T, B, width)."""
+    per_row = shape[3] * itemsize
+    per_step = per_row * shape[2]
+    return Ref(root, 0, per_step * shape[1]), max(shape[1], 1), 0, per_step, per_row
+
+
+def source_line(sizes, source, lanes):
+    """Return the buffer line of a source."""
     name, lag = parse(source)
     if name == INPUT:
-        return (memory.address(x), max(x.shape[1], 1), 0, x.strides[1], x.strides[2]), x.strides[0]
-    lane = lanes["made" if lag == 0 else "read"][name]
-    return lane.line(lag), lane.replica
+        shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.layout.input_size)
+        return array_line("x", shape, sizes.dtype.itemsize)
+    return lanes["made" if lag == 0 else "read"][name].line(lag)

@@ -1,20 +1,26 @@
-"""Worker threads: compiled code releases the GIL, so plain Python threads run the blocks.
+"""Worker threads for compiled code, which releases the interpreter lock: plain Python threads, kept for the next call.
 
-No OpenMP and no fork hazards: the pool is made on first use and made anew in a forked child. How work is split over
+No OpenMP and no fork hazards: helpers are made on first use and made anew in a forked child. How work is split over
 threads never changes a bit of the results.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from threading import Lock, Semaphore, Thread, get_native_id
+
+import numpy as np
+
+from rnnbench.kernels import crew, memory
+
+LOOKS = 30_000  # of a helper into its mailbox before it goes to sleep: about a millisecond
 
 _threads: int | None = None
-_pool: ThreadPoolExecutor | None = None
 
 
 def get_num_threads() -> int:
@@ -28,10 +34,7 @@ def get_num_threads() -> int:
         text = os.environ.get(name, "")
         if text.isdecimal() and int(text) > 0:
             return int(text)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    return len(_allowed())
 
 
 def set_num_threads(threads: int | None) -> None:
@@ -45,93 +48,169 @@ def set_num_threads(threads: int | None) -> None:
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads: got {threads!r}, expected an integer >= 1 or None")
     _threads = threads
-    _forget_pool()
 
 
-def run(function: Callable, tasks: Iterable[tuple]) -> None:
-    """Call ``function(*task)`` for every task, each taken by the next free thread; the caller's thread works too.
+def run(function: int, tasks: np.ndarray, alone: np.ndarray | None = None) -> None:
+    """Call a compiled function for every task, each taken by the next free thread; the caller's thread works too.
+
+    Parameters
+    ----------
+    function : int
+        Address of a ``void (void*, int64)`` that raises nothing.
+    tasks : (n, m) int64 array
+        The function gets the address of a line.
+    alone : (n, m) int64 array, optional
+        What to do in place of `tasks` if other threads cannot be had (they are at work for another caller). Without it
+        the caller does all tasks; tasks that wait for each other need it.
 
     Raises
     ------
-    Exception
-        The first error of any task, once all threads have stopped.
+    RuntimeError
+        If the system gives no more threads.
     """
-    tasks = list(tasks)
     helpers = min(get_num_threads(), len(tasks)) - 1
-    waiting = iter(tasks)
-    lock = Lock()
-
-    def work():
-        while True:
-            with lock:
-                task = next(waiting, None)
-            if task is None:
-                return
-            function(*task)
-
-    if helpers < 1:
-        work()
-        return
-    pool = _workers(helpers)
-    with _own_processors(helpers) as places:
-        futures = [pool.submit(_work_at, place, work) for place in places]
+    if helpers > 0 and _crew.lock.acquire(blocking=False):
         try:
-            work()
+            _crew.run(function, tasks, helpers)
         finally:
-            wait(futures)
-    for future in futures:
-        future.result()
+            _crew.lock.release()
+    elif len(tasks):
+        lines = tasks if alone is None or helpers < 1 else alone
+        call, start = _task(function), memory.address(lines)
+        for line in range(len(lines)):
+            call(None, start + line * lines.strides[0])
 
 
-def _work_at(processor, work):
-    if processor is not None:
-        os.sched_setaffinity(0, {processor})
-    work()
+class _Helper:
+    """A thread that sleeps, or looks into its mailbox."""
+
+    def __init__(self):
+        self.mailbox = memory.zeros(8, np.int64)
+        self.address = memory.address(self.mailbox)
+        self.wake = Semaphore(0)
+        self.processor: int | None = None
+        self.native: int | None = None
+        self.thread = Thread(target=self._serve, name="rnnbench", daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        self.native = get_native_id()
+        self.stay_on(self.processor)
+        call, going = _call(), 1
+        while going:
+            self.wake.acquire()
+            going = call(None, crew.SERVE, self.address, 0, LOOKS, pause())
+
+    def stay_on(self, processor):
+        self.processor = processor
+        if processor is not None and self.native is not None:
+            with suppress(OSError):  # taken away meanwhile: it may run anywhere then
+                os.sched_setaffinity(self.native, {processor})
+
+    def post(self, job):
+        if not _call()(None, crew.POST, self.address, job, 0, 0):
+            self.tell(crew.JOB)
+
+    def tell(self, state):
+        self.mailbox[0] = state
+        self.wake.release()
 
 
-@contextmanager
-def _own_processors(helpers: int) -> Iterator[list[int | None]]:
-    """Keep the calling thread where it is, and yield another processor for each helping thread.
+class _Crew:
+    """The helpers of this process; one caller at a time has them."""
 
-    Left alone, the scheduler often puts a helper and its caller on the same processor when one wakes the other, and a
-    call of a few milliseconds is over before it notices: no gain from the second thread at all.
-    """
-    allowed = os.sched_getaffinity(0) if _current_processor else set()
-    here = _current_processor() if _current_processor else -1
-    others = sorted(allowed - {here})
-    if here not in allowed or len(others) < helpers:
-        yield [None] * helpers
-        return
-    os.sched_setaffinity(0, {here})
+    def __init__(self):
+        self.lock = Lock()
+        self.helpers: list[_Helper] = []
+        self.job = memory.zeros(crew.JOB_NUMBERS, np.int64)
+        self.address = memory.address(self.job)
+
+    def run(self, function, tasks, helpers):
+        call = _call()
+        while len(self.helpers) < helpers:
+            self.helpers.append(_Helper())
+            self._spread()
+        here = _processor()
+        if any(h.processor == here for h in self.helpers):
+            self._spread()
+        self.job[crew.NEXT // 8] = self.job[crew.DONE // 8] = 0
+        self.job[crew.FUNCTION // 8 :] = function, memory.address(tasks), tasks.strides[0], len(tasks)
+        for helper in self.helpers[:helpers]:
+            helper.post(self.address)
+        call(None, crew.WORK, 0, self.address, helpers, pause())
+
+    def _spread(self):
+        """Give each helper a processor of its own, other than the caller's.
+
+        Left alone, the scheduler often puts a helper and its caller on the same processor when one wakes the other, and
+        a call of a few milliseconds is over before it notices.
+        """
+        others = sorted(_allowed() - {_processor()})
+        places = others if len(others) >= len(self.helpers) and _processor() >= 0 else [None] * len(self.helpers)
+        for helper, place in zip(self.helpers, places, strict=False):
+            helper.stay_on(place)
+
+    def quit(self):
+        """Let all helpers end; what they wait on is about to go."""
+        if self.lock.acquire(timeout=1):
+            for helper in self.helpers:
+                while helper.mailbox[0] != crew.ASLEEP:
+                    pass
+                helper.tell(crew.QUIT)
+                helper.thread.join(timeout=1)
+
+
+_crew = _Crew()
+
+
+@cache
+def _call() -> Callable:
+    """The compiled function of :mod:`rnnbench.kernels.crew`; releases the interpreter lock."""
+    numbers = [ctypes.c_int64] * 5
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, *numbers)(crew.address())
+
+
+@cache
+def _task(function: int) -> Callable:
+    """A compiled function of a task, to be called from here."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(function)
+
+
+@cache
+def pause() -> int:
+    """Address of the system's function by which a thread offers its processor to others; 0 where there is none."""
     try:
-        yield others[:helpers]
-    finally:
-        os.sched_setaffinity(0, allowed)
+        return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0
 
 
-def _find_current_processor() -> Callable[[], int] | None:
+def _allowed() -> set[int]:
+    """Processors that this process may run on."""
+    try:
+        return os.sched_getaffinity(0)
+    except AttributeError:
+        return set(range(os.cpu_count() or 1))
+
+
+def _find_processor() -> Callable[[], int]:
     try:
         os.sched_setaffinity(0, os.sched_getaffinity(0))
-        function = ctypes.CDLL(None).sched_getcpu
+        function = ctypes.PyDLL(None).sched_getcpu
+        return function if function() >= 0 else lambda: -1
     except (AttributeError, OSError):  # not Linux, or not allowed
-        return None
-    return function if function() >= 0 else None
+        return lambda: -1
 
 
-_current_processor = _find_current_processor()
+_processor = _find_processor()
 
 
-def _workers(least: int) -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None or _pool._max_workers < least:
-        _pool = ThreadPoolExecutor(least, thread_name_prefix="rnnbench")
-    return _pool
-
-
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
+def _start_anew():
+    """In a forked child, where the helpers do not exist."""
+    global _crew
+    _crew = _Crew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_start_anew)
+atexit.register(lambda: _crew.quit())

@@ -1,8 +1,9 @@
 """The walks over time: a block of batch rows goes through all steps alone, forward or backward.
 
 Both walks are compiled once for all cells: they interpret the tables that :mod:`rnnbench.kernels.plan` lays out
-(addresses, strides, which tile feeds which stage), and call tiles and pointwise functions by address. No barrier, no
-sharing: the bits of a row do not depend on the block it is in.
+(addresses, strides, which tile feeds which stage), and call tiles and pointwise functions by address. Blocks share
+nothing: the bits of a row do not depend on the block it is in. A block of few rows can be walked by a team of threads,
+each making its own units.
 
 A buffer of T + lag rows in time is addressed as a ring, so that inference can keep only the last few.
 """
@@ -11,7 +12,18 @@ from __future__ import annotations
 
 from numba.core.extending import register_jitable
 
-from rnnbench.kernels.memory import add_numbers, byte, call_stage, call_tile, clear_bytes, copy_bytes, put_line
+from rnnbench.kernels.crew import meet
+from rnnbench.kernels.program import ACTIVE, BEFORE, HEADER, LANES, MOST, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
+from rnnbench.kernels.raw import (
+    add_numbers,
+    byte,
+    call_stage,
+    call_tile,
+    clear_bytes,
+    copy_bytes,
+    put_line,
+    view,
+)
 
 
 @register_jitable
@@ -32,7 +44,7 @@ def product(tile, widths, line, sources, t, row, rows, first, count, out, out_ro
     """
     done = 0
     while done < count:
-        width = widths[rows]
+        width = widths[0, rows]
         while width > count - done:
             width >>= 1
         here = out + done * lane_bytes
@@ -51,11 +63,24 @@ def product(tile, widths, line, sources, t, row, rows, first, count, out, out_ro
         done += width
 
 
-def forward(build, tile, widths, most, lane_bytes, scratch, table, bases, tables, active, first, stop, steps):
-    """Walk rows `first` to `stop` forward through all steps.
+@register_jitable
+def share(vectors, part, parts):
+    """First vector of a part; an even number, because weights are packed in panels of two vectors."""
+    return vectors if part == parts else min(vectors, (vectors * part // parts + 1) // 2 * 2)
 
-    `scratch` is the address of `most` times the most scratch bytes per row; `table` the address of 3 int64 per operand;
-    `bases` has an int64 per operand. Tables, one line each of int64:
+
+@register_jitable
+def table(program, number, columns):
+    """One of the tables of a program."""
+    return view(program[0, HEADER + 2 * number], program[0, HEADER + 2 * number + 1], columns)
+
+
+def forward(build, task):
+    """Walk a block of rows forward through all steps.
+
+    `task` is the address of a line: addresses of the program and of memory to work in, first and last row, then the
+    team (see :func:`rnnbench.kernels.crew.meet`). Each part of a team makes its own units of every vector; before a
+    stage all meet, because products read all units. Tables of the program, one line each of int64:
 
     stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row
     groups   sources from-to, gates, scratch offset, then the buffer that products start from (bias)
@@ -64,19 +89,30 @@ def forward(build, tile, widths, most, lane_bytes, scratch, table, bases, tables
     outputs  target buffer (5), source buffer (5), bytes to copy
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
     """
-    stages, groups, sources, operands, outputs, feeds = tables
+    mine, team = view(task, 1, 4), view(task + 32, 1, 5)
+    program = view(mine[0, 0], 1, HEADER + 12)
+    tile, most, lane_bytes = program[0, TILE], program[0, MOST], program[0, LANES] * program[0, SIZE]
+    steps, first, stop = program[0, STEPS], mine[0, 2], mine[0, 3]
+    widths, active = view(program[0, WIDTHS], 1, most + 1), view(program[0, ACTIVE], 1, steps)
+    stages, groups, sources = table(program, 0, 8), table(program, 1, 9), table(program, 2, 8)
+    operands, outputs, feeds = table(program, 3, 7), table(program, 4, 11), table(program, 5, 13)
+    lines, bases = mine[0, 1], view(mine[0, 1] + 24 * len(operands), 1, len(operands))
+    scratch = (lines + 32 * len(operands) + 63) // 64 * 64
     for t in range(steps):
-        n = min(active[t], stop) - first
+        n = min(active[0, t], stop) - first
         if n <= 0:
             break
         tiles = (n + most - 1) // most
         for s in range(len(stages)):
+            if t > 0 or s > 0:
+                meet(team)
             function, vectors, strip, scratch_row = stages[s, 0], stages[s, 1], stages[s, 6], stages[s, 7]
             o_first, o_stop = stages[s, 4], stages[s, 5]
             for o in range(o_first, o_stop):
-                bases[o] = scratch + operands[o, 0] if operands[o, 6] else at(operands, o, 0, t, first)
-            for u in range(0, vectors, strip):
-                count = min(strip, vectors - u)
+                bases[0, o] = scratch + operands[o, 0] if operands[o, 6] else at(operands, o, 0, t, first)
+            u_stop = share(vectors, team[0, 0] + 1, team[0, 1])
+            for u in range(share(vectors, team[0, 0], team[0, 1]), u_stop, strip):
+                count = min(strip, u_stop - u)
                 for i in range(tiles):
                     row, rows = i * n // tiles, (i + 1) * n // tiles - i * n // tiles
                     for g in range(stages[s, 2], stages[s, 3]):
@@ -87,19 +123,29 @@ def forward(build, tile, widths, most, lane_bytes, scratch, table, bases, tables
                             out, scratch_row, init, groups[g, 8], lane_bytes,
                         )  # fmt: skip
                     for o in range(o_first, o_stop):
-                        address = bases[o]
+                        address = bases[0, o]
                         if not operands[o, 6]:
                             address += row * operands[o, 4] + u * operands[o, 5]
-                        put_line(table + (o - o_first) * 24, address, operands[o, 4], operands[o, 5])
-                    call_stage(function, table, rows, count)
+                        put_line(lines + (o - o_first) * 24, address, operands[o, 4], operands[o, 5])
+                    call_stage(function, lines, rows, count)
         for c in range(len(outputs)):
+            start, size = own_bytes(outputs[c, 10], lane_bytes, team)
             for r in range(first, first + n):
-                copy_bytes(at(outputs, c, 0, t, r), at(outputs, c, 5, t, r), outputs[c, 10])
+                copy_bytes(at(outputs, c, 0, t, r) + start, at(outputs, c, 5, t, r) + start, size)
         for f in range(len(feeds)):
+            start, size = own_bytes(feeds[f, 10], lane_bytes, team)
             mask = mask_after(feeds[f, 11], feeds[f, 12], t, steps)
             for r in range(first, first + n):
                 if mask == 0 or byte(mask + r) == 0:
-                    copy_bytes(at(feeds, f, 0, t, r), at(feeds, f, 5, t, r), feeds[f, 10])
+                    copy_bytes(at(feeds, f, 0, t, r) + start, at(feeds, f, 5, t, r) + start, size)
+
+
+@register_jitable
+def own_bytes(size, lane_bytes, team):
+    """Where this part's units of a row start, and how many bytes they are."""
+    vectors = (size + lane_bytes - 1) // lane_bytes
+    start = share(vectors, team[0, 0], team[0, 1]) * lane_bytes
+    return start, max(0, min(size, share(vectors, team[0, 0] + 1, team[0, 1]) * lane_bytes) - start)
 
 
 @register_jitable
@@ -108,12 +154,11 @@ def mask_after(mask, per_step, t, steps):
     return mask + (t + 1) * per_step if t + 1 < steps else 0
 
 
-def backward(
-    build, tile, widths, most, lane_bytes, table, tables, active, first, stop, steps, truncate, steps_before
-):  # fmt: skip
-    """Walk rows `first` to `stop` backward through all steps; `steps_before` came before them.
+def backward(build, task):
+    """Walk a block of rows backward through all steps.
 
-    `table` is the address of 3 int64 per operand. Tables, one line each of int64:
+    `task` is as for :func:`forward`; the parts of a team meet between the pointwise functions of a stage and its
+    products, which read all units of da. Tables of the program, one line each of int64:
 
     stages   pointwise address, vectors, operands from-to, products from-to
     operands buffer (5), bytes per vector
@@ -124,64 +169,79 @@ def backward(
     states   gradient buffer (5), gradient of the final state: address, bytes per step, bytes per row, numbers, lag
     feeds    gradient buffer (5), bytes per row, address and bytes per step of the mask
     """
-    stages, operands, products, sources, slots, dy, states, feeds = tables
+    mine, team = view(task, 1, 4), view(task + 32, 1, 5)
+    program = view(mine[0, 0], 1, HEADER + 16)
+    tile, most, lane_bytes = program[0, TILE], program[0, MOST], program[0, LANES] * program[0, SIZE]
+    steps, first, stop = program[0, STEPS], mine[0, 2], mine[0, 3]
+    truncate, steps_before = program[0, TRUNCATE], program[0, BEFORE]
+    widths, active = view(program[0, WIDTHS], 1, most + 1), view(program[0, ACTIVE], 1, steps)
+    stages, operands, products, sources = (
+        table(program, 0, 6), table(program, 1, 6), table(program, 2, 8), table(program, 3, 8)
+    )  # fmt: skip
+    slots, dy, states, feeds = table(program, 4, 7), table(program, 5, 6), table(program, 6, 10), table(program, 7, 8)
+    size, lines = program[0, SIZE], mine[0, 1]
     running = 0
     for t in range(steps - 1, -2, -1):
         before = running
-        running = (min(active[t], stop) if t >= 0 else stop) - first
+        running = (min(active[0, t], stop) if t >= 0 else stop) - first
         running = max(running, before)
-        start_rows(build, states, t, first + before, first + running)
-        cut_fed(feeds, t, first, first + before, steps)
+        start_rows(build, states, size, lane_bytes, team, t, first + before, first + running)
+        cut_fed(feeds, lane_bytes, team, t, first, first + before, steps)
         if t < 0 or running == 0:
             continue
         for v in range(len(slots)):
             if slots[v, 6]:
+                start, here = own_bytes(dy[0, 5] * size, lane_bytes, team)
                 for r in range(first, first + running):
-                    add_numbers(build, at(slots, v, 0, t, r), at(dy, 0, 0, t, r), dy[0, 5])
+                    add_numbers(build, at(slots, v, 0, t, r) + start, at(dy, 0, 0, t, r) + start, here // size)
         for s in range(len(stages) - 1, -1, -1):
+            u, u_stop = share(stages[s, 1], team[0, 0], team[0, 1]), share(stages[s, 1], team[0, 0] + 1, team[0, 1])
             for o in range(stages[s, 2], stages[s, 3]):
-                line = table + (o - stages[s, 2]) * 24
-                put_line(line, at(operands, o, 0, t, first), operands[o, 4], operands[o, 5])
-            call_stage(stages[s, 0], table, running, stages[s, 1])
+                line = lines + (o - stages[s, 2]) * 24
+                put_line(line, at(operands, o, 0, t, first) + u * operands[o, 5], operands[o, 4], operands[o, 5])
+            call_stage(stages[s, 0], lines, running, u_stop - u)
+            if stages[s, 4] < stages[s, 5]:
+                meet(team)
             for p in range(stages[s, 4], stages[s, 5]):
-                spread(tile, widths, most, lane_bytes, products, sources, p, t, first, running)
+                spread(tile, widths, most, lane_bytes, products, sources, p, team, t, first, running)
+        cut = truncate > 0 and t + steps_before > 0 and (t + steps_before) % truncate == 0
         for v in range(len(slots)):
-            for r in range(first, first + running):
-                clear_bytes(at(slots, v, 0, t, r), slots[v, 5])
-        if truncate > 0 and t + steps_before > 0 and (t + steps_before) % truncate == 0:
-            for v in range(len(slots)):
-                for lag in range(1, slots[v, 1]):
-                    for r in range(first, first + running):
-                        clear_bytes(at(slots, v, 0, t - lag, r), slots[v, 5])
+            start, here = own_bytes(slots[v, 5], lane_bytes, team)
+            for lag in range(slots[v, 1] if cut else 1):
+                for r in range(first, first + running):
+                    clear_bytes(at(slots, v, 0, t - lag, r) + start, here)
 
 
 @register_jitable
-def start_rows(build, states, t, first, stop):
+def start_rows(build, states, size, lane_bytes, team, t, first, stop):
     """Rows that end at step t start with the gradient by their final state."""
     for s in range(len(states)):
+        start, here = own_bytes(states[s, 8] * size, lane_bytes, team)
         for back in range(states[s, 9]):
             for r in range(first, stop):
-                source = states[s, 5] + (states[s, 9] - 1 - back) * states[s, 6] + r * states[s, 7]
-                add_numbers(build, at(states, s, 0, t - back, r), source, states[s, 8])
+                source = states[s, 5] + (states[s, 9] - 1 - back) * states[s, 6] + r * states[s, 7] + start
+                add_numbers(build, at(states, s, 0, t - back, r) + start, source, here // size)
 
 
 @register_jitable
-def cut_fed(feeds, t, first, stop, steps):
+def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
     """No gradient reaches a value of step t that was replaced before step t + 1 read it."""
     for f in range(len(feeds)):
+        start, size = own_bytes(feeds[f, 5], lane_bytes, team)
         mask = mask_after(feeds[f, 6], feeds[f, 7], t, steps)
         for r in range(first, stop):
             if mask != 0 and byte(mask + r) != 0:
-                clear_bytes(at(feeds, f, 0, t, r), feeds[f, 5])
+                clear_bytes(at(feeds, f, 0, t, r) + start, size)
 
 
 @register_jitable
-def spread(tile, widths, most, lane_bytes, products, sources, p, t, first, count):
-    """Add da times the weights to the gradient of one source vector, panel by panel."""
+def spread(tile, widths, most, lane_bytes, products, sources, p, team, t, first, count):
+    """Add da times the weights to this part's units of the gradient of one source vector, panel by panel."""
     tiles = (count + most - 1) // most
-    together = widths[(count + tiles - 1) // tiles]
-    for v in range(0, products[p, 7], together):
-        vectors = min(together, products[p, 7] - v)
+    together = widths[0, (count + tiles - 1) // tiles]
+    v_stop = share(products[p, 7], team[0, 0] + 1, team[0, 1])
+    for v in range(share(products[p, 7], team[0, 0], team[0, 1]), v_stop, together):
+        vectors = min(together, v_stop - v)
         for i in range(tiles):
             row, rows = i * count // tiles, (i + 1) * count // tiles - i * count // tiles
             target = at(products, p, 0, t, first + row) + v * lane_bytes

@@ -194,7 +194,7 @@ def initial_states(layer, order, given):
             initial = layout.cell.vector(name).initial
             value = layer.params[f"initial_{name}"] if initial == LEARNED else initial
             shape = (1, layout.lags[name], rows, layout.widths[name])
-            out[name] = np.broadcast_to(np.asarray(value, layer.dtype), shape).copy()
+            out[name] = np.full(shape, value, layer.dtype)
     return out, learned
 
 

@@ -1,0 +1,172 @@
+"""How threads share work without the interpreter: a mailbox per helper, and a counter of tasks.
+
+A *job* is an array of int64: next task, helpers that are done (each on a cache line of its own), then function,
+address of the first task, bytes from task to task, tasks. A *mailbox* is a state and the address of a job. A helper
+looks into its mailbox for a while after each job, because the next one often comes within microseconds; then it goes to
+sleep in Python, from where it has to be woken.
+"""
+
+from __future__ import annotations
+
+import platform
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.extending import intrinsic, register_jitable
+
+from rnnbench.kernels.build import compile_pointer, token
+
+SERVE, POST, WORK = 0, 1, 2
+ASLEEP, WAITING, JOB, QUIT = 0, 1, 2, 3
+NEXT, DONE, FUNCTION, FIRST, STRIDE, TASKS = 0, 64, 128, 136, 144, 152  # bytes into a job
+JOB_NUMBERS = 20
+SPINS = 2_000  # looks before a waiting thread offers its processor to others at each look
+
+I64 = ir.IntType(64)
+HAS_PAUSE = platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _word(builder, address):
+    return builder.inttoptr(address, I64.as_pointer())
+
+
+@intrinsic
+def look(context, address):
+    """Read a number that other threads write."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load_atomic(_word(builder, args[0]), "acquire", 8, typ=I64)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def tell(context, address, value):
+    """Write a number that other threads read; what was written before is seen first."""
+
+    def codegen(context, builder, sig, args):
+        builder.store_atomic(args[1], _word(builder, args[0]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def count(context, address):
+    """Add 1 and return what was there before."""
+
+    def codegen(context, builder, sig, args):
+        return builder.atomic_rmw("add", _word(builder, args[0]), ir.Constant(I64, 1), "acq_rel")
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def swap(context, address, expected, value):
+    """Write `value` if `expected` is there; return whether it was."""
+
+    def codegen(context, builder, sig, args):
+        result = builder.cmpxchg(_word(builder, args[0]), args[1], args[2], "acq_rel", "acquire")
+        return builder.zext(builder.extract_value(result, 1), I64)
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def _hint(context, pause, polite):
+    """Tell the processor that this is a loop that waits; call `pause` if `polite`."""
+
+    def codegen(context, builder, sig, args):
+        if HAS_PAUSE:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(
+                ir.Function(builder.module, kind, "llvm.x86.sse2.pause")
+                if "llvm.x86.sse2.pause" not in builder.module.globals
+                else builder.module.globals["llvm.x86.sse2.pause"],
+                [],
+            )
+        with builder.if_then(builder.icmp_signed("!=", args[1], ir.Constant(I64, 0))):
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def _call(context, function, task):
+    def codegen(context, builder, sig, args):
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I64])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [ir.Constant(pointer, None), args[1]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@register_jitable
+def wait(address, least, pause):
+    """Return when the number at an address is at least `least`."""
+    tries = 0
+    while look(address) < least:
+        tries += 1
+        _hint(pause, tries > SPINS and pause != 0)
+
+
+@register_jitable
+def meet(team):
+    """Wait for the other threads of a team, if there are any.
+
+    `team` is a one-line table: this part's number, parts, address of a counter that starts at 0, the count to wait for
+    (0 at first), address of a function that offers the processor to others.
+    """
+    if team[0, 1] > 1:
+        team[0, 3] += team[0, 1]
+        count(team[0, 2])
+        wait(team[0, 2], team[0, 3], team[0, 4])
+
+
+@register_jitable
+def _do(job):
+    while True:
+        task = count(job + NEXT)
+        if task >= look(job + TASKS):
+            return
+        _call(look(job + FUNCTION), look(job + FIRST) + task * look(job + STRIDE))
+
+
+def _crew(build, action, mailbox, job, number, pause):
+    """Do one of three things; compiled as one function, because each costs a fraction of a second to compile.
+
+    SERVE: do the jobs that come into a mailbox until none came for `number` looks; return 1, or 0 when told to quit.
+    POST: put a job into a mailbox; return 1, or 0 if its helper is asleep.
+    WORK: do tasks of a job, then wait until `number` helpers are done.
+    """
+    if action == POST:
+        tell(mailbox + 8, job)
+        return swap(mailbox, WAITING, JOB)
+    if action == WORK:
+        _do(job)
+        wait(job + DONE, number, pause)
+        return 0
+    tries = 0
+    while True:
+        state = look(mailbox)
+        if state == JOB:
+            work = look(mailbox + 8)
+            _do(work)
+            tell(mailbox, WAITING)
+            count(work + DONE)
+            tries = 0
+        elif state == QUIT:
+            return 0
+        else:
+            tries += 1
+            _hint(pause, tries > SPINS and pause != 0)
+            if tries > number and swap(mailbox, WAITING, ASLEEP) != 0:
+                return 1
+
+
+def address():
+    """Return the address of the compiled function: ``int64 (void*, action, mailbox, job, number, pause)``."""
+    return compile_pointer(_crew, types.int64(token(types.float32).type, *[types.int64] * 5)).address

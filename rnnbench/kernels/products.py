@@ -1,0 +1,67 @@
+"""What needs no walk: products over all steps and rows at once, before the walk or after it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from rnnbench.kernels import gradients, memory, threads
+from rnnbench.kernels.split import tasks_of
+
+FLAT_ROWS = 192  # rows of one task of a flat product
+AHEAD_TABLE = 6  # of the forward program
+
+
+def products_ahead(sizes, program):
+    """The input's part of the gates, for all steps."""
+    _flat(sizes, program, AHEAD_TABLE)
+
+
+def input_gradients(plan, addresses, dx, active):
+    """dx = da times the weights of x."""
+    sizes, width = plan.sizes, dx.shape[3]
+    if plan.dx is None:
+        return
+    whole = width % sizes.lanes == 0
+    padded = sizes.vectors(width) * sizes.lanes
+    target = dx if whole else memory.empty((*dx.shape[:3], padded), dx.dtype)
+    zeros = memory.zeros(padded, dx.dtype)
+    roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
+    _flat(sizes, plan.dx.at(addresses | roots), 0)
+    if not whole:
+        running = np.arange(sizes.rows) < active[:, None]
+        np.copyto(dx, target[..., :width], where=running[None, :, :, None])
+
+
+def _flat(sizes, program, table):
+    steps = max(1, FLAT_ROWS // max(sizes.rows, 1))
+    pieces = [(table, t, min(t + steps, sizes.steps)) for t in range(0, sizes.steps, steps)]
+    threads.run(sizes.engine.products, tasks_of(program, pieces))
+
+
+def weight_gradients(plan, addresses, grads, active):
+    """Add to the gradients by weights, biases and unit parameters."""
+    sizes, e = plan.sizes, plan.sizes.engine
+    chunk, pieces = gradients.chunk_steps(sizes.rows), -(-threads.get_num_threads() // sizes.replicas)
+    roots = addresses | {f"d {key}": memory.address(grad) for key, grad in grads.items()}
+    programs, tasks, most_bytes = [], [], 0
+    for program, width, panels in plan.weights:
+        panel_row = 2 * e.lane_bytes
+        most_rows, together = gradients.chunk_sizes(active, chunk, panels, panel_row)
+        size = gradients.scratch_bytes(e.most, e.lanes, sizes.dtype.itemsize, most_rows, together)
+        most_bytes = max(most_bytes, -(-size // memory.ALIGNMENT) * memory.ALIGNMENT)
+        cuts = [*(width * i // pieces // e.most * e.most for i in range(pieces)), width]
+        here = program.at(roots)
+        programs.append(here)
+        tasks.append(tasks_of(here, [(0, *cut, most_rows, together) for cut in pairwise(cuts) if cut[0] < cut[1]]))
+    if tasks:
+        lines = np.concatenate(tasks)
+        room = memory.empty(most_bytes * len(lines), np.uint8)
+        lines[:, 1] = memory.address(room) + most_bytes * np.arange(len(lines))
+        threads.run(e.weights, lines)
+    for program in plan.columns:
+        here, room = program.at(roots), memory.empty(e.lane_bytes * sizes.replicas, np.uint8)
+        lines = tasks_of(here, [(memory.address(room),)])
+        lines[:, 1] += e.lane_bytes * np.arange(len(lines))
+        threads.run(e.columns_sum, lines)

@@ -1,0 +1,96 @@
+"""Tables of addresses and numbers that compiled code reads, laid out once per shape and filled in at each call.
+
+What is not known before the call, the address of a buffer, stands in a table as a :class:`Ref`; :meth:`Program.at`
+fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnbench.kernels import memory
+
+# What every program starts with; then, for each table, its address and its lines.
+TILE, COLUMN_TILE, MOST, LANES, SIZE, WIDTHS, ACTIVE, STEPS, ROWS, CHUNK, TRUNCATE, BEFORE = range(12)
+HEADER = 12
+SKEW = 320  # bytes between buffers: rows of equal steps would else fall into the same sets of the first-level cache
+
+
+class Ref(NamedTuple):
+    """An address: so many bytes from the start of a buffer known at the call, growing from replica to replica."""
+
+    root: str
+    offset: int = 0
+    replica: int = 0
+
+    def __add__(self, count):
+        return Ref(self.root, self.offset + count, self.replica)
+
+
+class Arena:
+    """Memory that is asked for at once, and what lies where in it."""
+
+    def __init__(self, root):
+        self.root, self.size, self.gaps = root, 0, []
+
+    def place(self, size):
+        """Reserve some bytes and return where they start."""
+        start = self.size
+        end = start + size
+        self.size = end + -end % memory.ALIGNMENT + SKEW // memory.ALIGNMENT * memory.ALIGNMENT
+        self.gaps.append((end, self.size))
+        return start
+
+
+class Table:
+    """Lines of int64, or of :class:`Ref`."""
+
+    def __init__(self, columns):
+        self.columns, self.values = columns, []
+
+    def __len__(self):
+        return len(self.values) // self.columns
+
+    def add(self, *values):
+        """Append a line."""
+        assert len(values) == self.columns
+        self.values += values
+
+
+class Program:
+    """Tables as one array of int64 per replica, with their addresses to be filled in."""
+
+    def __init__(self, header, tables, replicas):
+        values, self.starts = list(header) + [0] * (HEADER - len(header)), []
+        end = HEADER + 2 * len(tables)
+        for table in tables:
+            self.starts.append(end * 8)
+            values += [Ref("program", end * 8), len(table)]
+            end += len(table.values)
+        for table in tables:
+            values += table.values
+        self.bytes = len(values) * 8
+        refs = [(i, v) for i, v in enumerate(values) if isinstance(v, Ref)]
+        self.roots = list(dict.fromkeys(ref.root for _, ref in refs))
+        number = {root: i + 1 for i, root in enumerate(self.roots)}
+        self._values = np.array([v.offset if isinstance(v, Ref) else v for v in values], np.int64)[None]
+        self._root = np.zeros(len(values), np.intp)
+        for i, ref in refs:
+            self._root[i] = number[ref.root]
+        if replicas > 1:
+            growth = np.zeros(len(values), np.int64)
+            for i, ref in refs:
+                growth[i] = self.bytes if ref.root == "program" else ref.replica
+            self._values = self._values + np.arange(replicas)[:, None] * growth
+
+    def at(self, addresses: Mapping[str, int], header: Mapping[int, int] | None = None):
+        """Return the array (R, n) for buffers at these addresses; `header` replaces some of its first numbers."""
+        out = memory.empty(self._values.shape, np.int64)
+        base = np.array([0, *(memory.address(out) if r == "program" else addresses[r] for r in self.roots)], np.int64)
+        np.add(self._values, base[self._root], out=out)
+        for place, value in (header or {}).items():
+            out[:, place] = value
+        return out

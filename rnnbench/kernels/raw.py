@@ -1,0 +1,193 @@
+"""What compiled code does with addresses: views, calls, and loops over rows of numbers.
+
+Kernels work on addresses (int64) because their rows are strided slices of many buffers. Nothing here checks a bound.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import carray
+from numba.core import cgutils, types
+from numba.core.extending import intrinsic, register_jitable
+
+from rnnbench.kernels import host
+from rnnbench.kernels.build import Build
+from rnnbench.ops.vector import element
+
+I64 = ir.IntType(64)
+POINTER = ir.IntType(8).as_pointer()
+
+
+@intrinsic
+def _pointer(context, address):
+    def codegen(context, builder, sig, args):
+        return builder.inttoptr(args[0], I64.as_pointer())
+
+    return types.CPointer(types.int64)(types.int64), codegen
+
+
+@register_jitable
+def view(address, lines, columns):
+    """See int64 numbers at an address as an array (lines, columns)."""
+    return carray(_pointer(address), (lines, columns))
+
+
+def _call(builder, address, arguments, width):
+    function_type = ir.FunctionType(ir.VoidType(), [POINTER] + [I64] * width)
+    function = builder.inttoptr(address, function_type.as_pointer())
+    builder.call(function, [ir.Constant(POINTER, None), *arguments])
+
+
+@intrinsic
+def call_tile(context, function, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k):
+    """Call the tile at an address, see :mod:`rnnbench.kernels.tile`."""
+
+    def codegen(context, builder, sig, args):
+        _call(builder, args[0], args[1:], 11)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 12), codegen
+
+
+@intrinsic
+def call_stage(context, function, table, rows, vectors):
+    """Call a stage's pointwise function at an address, see :mod:`rnnbench.kernels.pointwise`."""
+
+    def codegen(context, builder, sig, args):
+        _call(builder, args[0], args[1:], 3)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic
+def copy_bytes(context, target, source, count):
+    """Copy `count` bytes from one address to another; they must not overlap."""
+
+    def codegen(context, builder, sig, args):
+        pointers = [builder.inttoptr(a, POINTER) for a in args[:2]]
+        name = "llvm.memcpy.p0.p0.i64"
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [*pointers, args[2], ir.Constant(ir.IntType(1), 0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def clear_bytes(context, target, count):
+    """Set `count` bytes at an address to 0."""
+
+    def codegen(context, builder, sig, args):
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, ir.IntType(8), I64, ir.IntType(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.memset.p0.i64")
+        zero = [ir.Constant(ir.IntType(8), 0), args[1], ir.Constant(ir.IntType(1), 0)]
+        builder.call(function, [builder.inttoptr(args[0], POINTER), *zero])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def put_line(context, target, first, second, third):
+    """Write three int64 to an address."""
+
+    def codegen(context, builder, sig, args):
+        pointer = builder.inttoptr(args[0], I64.as_pointer())
+        for i, value in enumerate(args[1:]):
+            builder.store(value, builder.gep(pointer, [ir.Constant(I64, i)], source_etype=I64))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic
+def byte(context, address):
+    """The byte at an address."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load(builder.inttoptr(args[0], POINTER), typ=ir.IntType(8))
+
+    return types.uint8(types.int64), codegen
+
+
+@intrinsic
+def add_numbers(context, build, target, source, count):
+    """target[i] += source[i] for `count` numbers at two addresses."""
+    if not isinstance(build, Build):
+        return None
+
+    def codegen(context, builder, sig, args):
+        scalar = element(sig.args[0])
+        lanes = host.lanes(sig.args[0].dtype)
+        target, source = (builder.inttoptr(a, scalar.as_pointer()) for a in args[1:3])
+        whole = builder.and_(args[3], ir.Constant(I64, -lanes))
+        vector = ir.VectorType(scalar, lanes)
+        align = sig.args[0].dtype.bitwidth // 8
+
+        def add(index, kind):
+            there, here = (
+                builder.bitcast(builder.gep(p, [index], source_etype=scalar), kind.as_pointer())
+                for p in (target, source)
+            )
+            total = builder.fadd(builder.load(there, align=align, typ=kind), builder.load(here, align=align, typ=kind))
+            builder.store(total, there, align=align)
+
+        step = ir.Constant(I64, lanes)
+        with cgutils.for_range_slice(builder, ir.Constant(I64, 0), whole, step, I64, inc=True) as (i, _):
+            add(i, vector)
+        with cgutils.for_range_slice(builder, whole, args[3], ir.Constant(I64, 1), I64, inc=True) as (i, _):
+            add(i, scalar)
+        return context.get_dummy_value()
+
+    return types.void(build, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def copy_vectors(context, build, target, target_row, source, source_row, vectors, rows):
+    """Copy `vectors` whole vectors of each of `rows` rows; rows lie so many bytes apart."""
+    if not isinstance(build, Build):
+        return None
+
+    def codegen(context, builder, sig, args):
+        _, target, target_row, source, source_row, vectors, rows = args
+        vector = ir.VectorType(element(sig.args[0]), host.lanes(sig.args[0].dtype))
+        align = sig.args[0].dtype.bitwidth // 8
+        width = ir.Constant(I64, vector.count * align)
+        for_range = cgutils.for_range
+        with for_range(builder, rows, intp=I64) as r, for_range(builder, vectors, intp=I64) as v:
+            here, there = (
+                builder.inttoptr(
+                    builder.add(builder.add(base, builder.mul(r.index, row)), builder.mul(v.index, width)),
+                    vector.as_pointer(),
+                )
+                for base, row in ((source, source_row), (target, target_row))
+            )
+            builder.store(builder.load(here, align=align, typ=vector), there, align=align)
+        return context.get_dummy_value()
+
+    return types.void(build, *[types.int64] * 6), codegen
+
+
+@intrinsic
+def sum_rows(context, build, target, source, row_bytes, rows):
+    """target[0:lanes] += the sum of `rows` rows of one vector each, `row_bytes` apart, in their order."""
+    if not isinstance(build, Build):
+        return None
+
+    def codegen(context, builder, sig, args):
+        _, target, source, row_bytes, rows = args
+        vector = ir.VectorType(element(sig.args[0]), host.lanes(sig.args[0].dtype))
+        align = sig.args[0].dtype.bitwidth // 8
+        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * vector.count))
+        with cgutils.for_range(builder, rows, intp=I64) as loop:
+            address = builder.add(source, builder.mul(loop.index, row_bytes))
+            row = builder.load(builder.inttoptr(address, vector.as_pointer()), align=align, typ=vector)
+            builder.store(builder.fadd(builder.load(total), row), total)
+        there = builder.inttoptr(target, vector.as_pointer())
+        before = builder.load(there, align=align, typ=vector)
+        builder.store(builder.fadd(before, builder.load(total)), there, align=align)
+        return context.get_dummy_value()
+
+    return types.void(build, *[types.int64] * 4), codegen

@@ -1,0 +1,57 @@
+"""How a call's work is split: blocks of batch rows, tasks for threads, teams where rows are few."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnbench.kernels import memory, threads
+
+SMALL = 200_000  # floating-point operations below which a second thread costs more than it brings
+
+
+def tasks_of(program, pieces):
+    """One line per replica and piece: the address of the replica's program, then the piece.
+
+    The caller keeps the program until the tasks are done.
+    """
+    lines = [
+        (memory.address(program) + r * program.strides[0], *piece) for r in range(len(program)) for piece in pieces
+    ]
+    return np.array(lines, np.int64).reshape(len(lines), -1)
+
+
+FORCE = None
+
+
+def blocks_of(sizes, active):
+    """Cut the batch into blocks of rows: one per thread, or more and smaller ones where lengths differ."""
+    workers = threads.get_num_threads()
+    work = sizes.layout.flops_per_step() * int(active.sum())
+    if sizes.rows == 0:
+        return []
+    if work < SMALL or workers == 1 or FORCE == "team":
+        return [(0, sizes.rows)]
+    share = max(1, workers // sizes.replicas)
+    if active[-1] < sizes.rows:
+        share = max(share, min(4 * workers, sizes.rows // sizes.engine.most))
+    share = min(share, sizes.rows)
+    return [(i * sizes.rows // share, (i + 1) * sizes.rows // share) for i in range(share)]
+
+
+def walk(function, sizes, program, blocks, scratch):
+    """Walk each block in a thread; a single one is walked by a team of threads, each making some of the units."""
+    if not blocks:
+        return
+    parts = threads.get_num_threads() if len(blocks) * len(program) == 1 else 1
+    count = max(parts, len(blocks) * len(program))
+    per_task = -(-scratch // memory.ALIGNMENT) * memory.ALIGNMENT
+    room, counter = memory.empty(per_task * count, np.uint8), memory.zeros(8, np.int64)
+    start, meeting = memory.address(room), memory.address(counter)
+    alone = tasks_of(program, [(start, *block, 0, 1, meeting, 0, 0) for block in blocks])
+    alone[:, 1] += per_task * np.arange(len(alone))
+    together = None
+    if parts > 1:
+        pause = threads.pause()
+        lines = [(start + per_task * part, *blocks[0], part, parts, meeting, 0, pause) for part in range(parts)]
+        together = tasks_of(program, lines)
+    threads.run(function, alone if together is None else together, alone)
