@@ -19,7 +19,7 @@ from helpers import (
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from rnnbench.kernels import cpu, reference, threads
+from rnnbench.kernels import cpu, reference, split, threads
 
 DTYPES = {"float32": (2e-5, 1e-5), "float64": (1e-12, 1e-10)}  # tolerance, distance from kinks
 ODD = [pytest.param(make, id=make.__name__, marks=pytest.mark.xdist_group(make.__name__)) for make in odd_cells.ALL]
@@ -56,6 +56,15 @@ def num_threads(count):
 
 def build(case):
     return case.build() if isinstance(case, Case) else case()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_work_is_shared_too():
+    """Several threads, and teams, at sizes that one thread would do alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "SMALL", 0)
+        patch.setattr(split, "SMALL_STEP", 0)
+        yield
 
 
 def make(cell, dtype, *, ragged=False, number=0, T=6, B=13, I=5, H=19, R=2, **options):
@@ -120,18 +129,20 @@ def test_the_number_of_threads_changes_no_bit(case, dtype, ragged, rows):
         assert_equal_results(other, results[0], f"{count} threads")
 
 
-def test_the_problem_above_is_large_enough_for_two_threads(monkeypatch):
+@pytest.mark.parametrize(("rows", "kind"), [(37, "blocks"), (3, "team")])
+def test_the_problems_above_are_walked_by_two_threads(rows, kind, monkeypatch):
     seen, run = [], threads.run
 
     def watched(function, tasks, alone=None):
-        seen.append(tasks)
+        if alone is not None:
+            seen.append((len(tasks), len(alone)))
         run(function, tasks, alone)
 
     monkeypatch.setattr(threads, "run", watched)
-    p = make(build(Case("elman")), "float32", B=37, I=13, H=45, R=1)
+    p = make(build(Case("elman")), "float32", B=rows, I=13, H=45, R=1)
     with num_threads(2):
         p.both(cpu)
-    assert max(len(tasks) for tasks in seen) > 1
+    assert seen == [{"blocks": (2, 2), "team": (2, 1)}[kind]] * 2  # forward and backward
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -56,7 +56,9 @@ def test_float32_tiles_have_no_doubles(a_contiguous):
     assert "double" not in inspected(tile.compiled(types.float32, a_contiguous))
 
 
-@pytest.mark.parametrize("function", [walk.forward, walk.backward, gradients.weights, flat.products], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function", [walk.forward, walk.backward, gradients.weights, flat.products], ids=lambda f: f.__name__
+)
 def test_float32_walks_have_no_doubles(function):
     text = inspected(SimpleNamespace(_sig=types.void(token(types.float32).type, types.int64), _pyfunc=function))
     assert "define" in text and "float" in text

@@ -6,7 +6,8 @@ import numpy as np
 
 from rnnbench.kernels import memory, threads
 
-SMALL = 200_000  # floating-point operations below which a second thread costs more than it brings
+SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
+SMALL_STEP = 150_000  # the same for a stage of one step, of a team: its threads wait for each other at each
 
 
 def tasks_of(program, pieces):
@@ -20,16 +21,18 @@ def tasks_of(program, pieces):
     return np.array(lines, np.int64).reshape(len(lines), -1)
 
 
-FORCE = None
+def is_team(sizes):
+    """Whether a single block of all rows is best walked by several threads: few rows, much to do at each step."""
+    work = sizes.rows * sizes.layout.flops_per_step() / len(sizes.layout.cell.stages)
+    return sizes.replicas == 1 and sizes.rows <= sizes.engine.most and work >= SMALL_STEP
 
 
 def blocks_of(sizes, active):
     """Cut the batch into blocks of rows: one per thread, or more and smaller ones where lengths differ."""
     workers = threads.get_num_threads()
-    work = sizes.layout.flops_per_step() * int(active.sum())
     if sizes.rows == 0:
         return []
-    if work < SMALL or workers == 1 or FORCE == "team":
+    if workers == 1 or not sizes.steps or is_team(sizes) or sizes.layout.flops_per_step() * int(active.sum()) < SMALL:
         return [(0, sizes.rows)]
     share = max(1, workers // sizes.replicas)
     if active[-1] < sizes.rows:
@@ -42,7 +45,7 @@ def walk(function, sizes, program, blocks, scratch):
     """Walk each block in a thread; a single one is walked by a team of threads, each making some of the units."""
     if not blocks:
         return
-    parts = threads.get_num_threads() if len(blocks) * len(program) == 1 else 1
+    parts = threads.get_num_threads() if is_team(sizes) else 1
     count = max(parts, len(blocks) * len(program))
     per_task = -(-scratch // memory.ALIGNMENT) * memory.ALIGNMENT
     room, counter = memory.empty(per_task * count, np.uint8), memory.zeros(8, np.int64)
