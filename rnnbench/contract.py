@@ -11,10 +11,12 @@ A *source* is written as it is read aloud: ``"x"`` is the input, ``"h"`` the vec
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from rnnbench.derivative import derive, write
 
 HIDDEN = "hidden_size"
 LEARNED = "learned"
@@ -76,8 +78,10 @@ class Stage:
     Parameters
     ----------
     forward : ``forward(a, reads, p) -> (makes, saved)``
-    backward : ``backward(dmakes, reads, makes, saved, p) -> (da, dreads, dp)``
+    backward : ``backward(dmakes, reads, makes, saved, p) -> (da, dreads, dp)``, optional
         Tuples in, tuples out; arithmetic and :mod:`rnnbench.ops` only, no arrays, loops, branches or numbers.
+        Left out, it is derived from `forward`, which then need return no more than `makes` and may write numbers;
+        what is saved follows by itself. A cell's stages always have both; see :mod:`rnnbench.derivative`.
     makes : names of the vectors made
     gates : pre-activations ``a``, in order
     reads : sources seen unit by unit, without a product
@@ -85,11 +89,19 @@ class Stage:
     """
 
     forward: Callable
-    backward: Callable
-    makes: tuple[str, ...]
+    backward: Callable | None = None
+    makes: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
     reads: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
+
+    def __reduce__(self):  # no module holds a derived function for pickle to find: its text goes along
+        functions = (write.text_of(f) or f for f in (self.forward, self.backward))
+        return _unpickled, (*functions, self.makes, self.gates, self.reads, self.parameters)
+
+
+def _unpickled(forward, backward, *rest):
+    return Stage(*(write.compiled(f) if isinstance(f, str) else f for f in (forward, backward)), *rest)
 
 
 @dataclass(frozen=True)
@@ -145,6 +157,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         check(self)
+        object.__setattr__(self, "stages", tuple(complete(self, number) for number in range(len(self.stages))))
 
     def vector(self, name: str) -> Vector:
         """Return the vector called `name`."""
@@ -216,6 +229,26 @@ def probe(stage: Stage) -> int:
     return len(saved)
 
 
+def complete(cell: Cell, number: int) -> Stage:
+    """Return a stage of a cell with its backward function, derived if there is none, once both have run on zeros.
+
+    Raises
+    ------
+    ValueError
+    """
+    stage = cell.stages[number]
+    try:
+        if stage.backward is None:
+            gates = tuple(gate.name for gate in stage.gates)
+            still = [name for name, flows in cell.differentiable.items() if not flows]
+            forward, backward = derive(stage.forward, stage.makes, gates, stage.reads, stage.parameters, still)
+            stage = replace(stage, forward=forward, backward=backward)
+        probe(stage)
+    except Exception as error:  # whatever a user's function raises, the cell and the stage are named
+        raise ValueError(f"cell {cell.name or '(unnamed)'}, stage {number}: {error}") from error
+    return stage
+
+
 def check(cell: Cell) -> None:
     """Refuse a graph that does not hold together.
 
@@ -275,9 +308,5 @@ def check(cell: Cell) -> None:
             fail(where, f"makes, reads and parameters have widths {sorted(map(str, widths))}, expected one")
         if unknown := [p for p in stage.parameters if p not in known]:
             fail(where, f"parameters {unknown} are not declared, expected some of {sorted(known)}")
-        try:
-            probe(stage)
-        except Exception as error:  # whatever a user's function raises, the cell and the stage are named
-            fail(where, str(error))
     if unmade := [n for n in names if n not in made]:
         fail("vectors", f"no stage makes {unmade}")

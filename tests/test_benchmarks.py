@@ -35,7 +35,7 @@ def load_benchmarks():
 
 
 MODULES = load_benchmarks()
-compare, layers, memory = (MODULES[n] for n in ("compare", "layers", "memory"))
+compare, derived, layers, memory = (MODULES[n] for n in ("compare", "derived", "layers", "memory"))
 quick, start, workloads = (MODULES[n] for n in ("quick", "start", "workloads"))
 
 
@@ -257,3 +257,11 @@ def test_a_failed_benchmark_does_not_cost_the_comparison(monkeypatch):
 def test_a_comparison_says_which_commit_it_wants(given):
     with pytest.raises(SystemExit, match="commit"):
         compare.arguments(given)
+
+
+def test_the_cost_of_a_derived_backward_is_shown(monkeypatch, capsys):
+    monkeypatch.setattr(derived, "SHAPE", (2, 3, 4, 5))
+    monkeypatch.setattr(derived, "ROUNDS", 2)
+    derived.main(["gru"])
+    _, line = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"gru +2 saved,  8 \+ 16 +2 saved,  8 \+ 16 +[\d.]+ ms +[\d.]+ ms  x [\d.]+", line)

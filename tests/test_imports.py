@@ -16,11 +16,12 @@ MAX_LINES = 400  # 300 is the aim
 
 # What each part of rnnbench may import of ours, besides itself. A part without a row is common ground: it
 # imports nothing but common ground, and every part but `ops` may import it.
-BASE = {"ops", "contract", "layout"}
+BASE = {"ops", "derivative", "contract", "layout"}
 LAYERS = BASE | {"cells", "kernels", "layers"}
 ALLOWED = {
     "ops": set(),
-    "contract": {"ops"},
+    "derivative": {"ops"},
+    "contract": {"ops", "derivative"},
     "layout": {"ops", "contract"},
     "cells": BASE,
     "kernels": BASE,
