@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import traceback
 
 import numpy as np
 import pytest
@@ -74,6 +73,8 @@ BODIES = {
     "zero": lambda x, y: maximum(zero(x), x - y),
     "one": lambda x, y: (one(x) + x) * y,
     "numbers": lambda x, y: 2 * x - 0.5 * y / (1 + x) + 1 / y,
+    "ones": lambda x, y: (x - 1) * (1 - y) * (x + 1) * (1 * y) / 1,
+    "both ways around": lambda x, y: (x - y) * exp(y - x) + x / y * exp(y / x),
     "a NumPy number on the left": lambda x, y: np.float64(0.5) * x + y,
 }
 
@@ -270,28 +271,14 @@ def test_operations_are_counted_once():
     assert counts == {"mul": 1, "add": 1, "tanh": 1}
 
 
-def test_the_functions_can_be_read_and_appear_in_tracebacks():
-    forward, backward = derive(lambda a, reads, p: (tanh(a[0]), a[0]), ("h", "c"), ("h",))
-    assert "tanh(a_h)" in inspect.getsource(forward)
-    assert inspect.getsource(backward).startswith("def backward(dmakes, reads, makes, saved, p):")
-    with pytest.raises(ValueError) as caught:
-        backward((), (), (1.0, 2.0), (), ())
-    assert "dh, dc = dmakes" in "".join(traceback.format_exception(caught.value))
-    again, _ = derive(lambda a, reads, p: (tanh(a[0]), a[0]), ("h", "c"), ("h",))
-    assert again is forward, "one text, one function"
+def test_a_condition_is_not_saved():
+    forward, _ = derive(lambda a, r, p: where(less(a[0], a[1]), r[0], r[0] * r[0]), ("h",), ("a", "b"), ("r",))
+    assert forward((1.0, 2.0), (3.0,), ())[1] == (1.0, 2.0)
 
 
-def test_names_that_are_functions_or_keywords():
-    gates, reads = ("tanh", "for", "1", "a b"), ("h", "h@1", "h_before@0", "h@3")
-    forward, _ = derive(
-        lambda a, r, p: (tanh(a[0]) * a[1] * a[2] * a[3] + r[0] + r[1] + r[2] + r[3],) * 2,
-        ("tanh", "if"),
-        gates,
-        reads,
-        ("where",),
-    )
-    made, _ = forward((1.0,) * 4, (1.0, 2.0, 3.0, 4.0), (1.0,))
-    assert made == (np.tanh(1.0) + 10,) * 2
+def test_zeros_keep_their_sign():
+    forward, _ = derive(lambda a, r, p: (r[0] * const(0.0, r[0]), r[0] * const(-0.0, r[0])), ("u", "v"), (), ("r",))
+    assert [np.signbit(value) for value in forward((), (1.0,), ())[0]] == [False, True]
 
 
 def test_a_value_is_shown_by_neither_hash_nor_order():

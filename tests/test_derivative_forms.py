@@ -1,14 +1,17 @@
-"""What a forward function without a backward may return and use, and how what it may not is refused."""
+"""What a forward function without a backward may return and use, how the rest is refused, and how it all reads."""
 
+import inspect
 import re
+import traceback
 
 import numpy as np
 import pytest
 
 from rnnbench import ops
 from rnnbench.contract import Cell, Gate, Stage, UnitParameter, Vector
+from rnnbench.derivative import derive
 from rnnbench.derivative.cost import count_operations
-from rnnbench.ops import less, tanh, where
+from rnnbench.ops import less, sigmoid, tanh, where
 
 
 def build(forward, makes=("h",), gates=("g",), **options):
@@ -48,6 +51,14 @@ PAIR = {"tanh": (helper, 1)}
 def test_functions_of_the_users_own_are_followed():
     (stage,) = build(lambda a, reads, p: double(a[0]) + PAIR["tanh"][0](a[0])).stages
     assert count_operations(stage.forward, 1, 0, 0) == {"tanh": 1, "add": 2}
+
+    def forward(a, reads, p):
+        def inside(x, *, times=2):
+            return times * tanh(x)
+
+        return inside(a[0])
+
+    assert build(forward).stages[0].forward((0.5,), (), ())[0] == (2 * np.tanh(0.5),)
 
 
 def test_tracing_leaves_everything_as_it_was():
@@ -105,3 +116,31 @@ def test_a_callable_that_is_no_function_is_refused():
 def test_a_stage_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no gates, reads or parameters"):
         build(lambda a, reads, p: 1.0, gates=())
+
+
+def test_the_functions_can_be_read_and_appear_in_tracebacks():
+    forward, backward = derive(lambda a, reads, p: (tanh(a[0]), a[0]), ("h", "c"), ("h",))
+    assert "tanh(a_h)" in inspect.getsource(forward)
+    assert inspect.getsource(backward).startswith("def backward(dmakes, reads, makes, saved, p):")
+    with pytest.raises(ValueError) as caught:
+        backward((), (), (1.0, 2.0), (), ())
+    assert "dh, dc = dmakes" in "".join(traceback.format_exception(caught.value))
+    again, _ = derive(lambda a, reads, p: (tanh(a[0]), a[0]), ("h", "c"), ("h",))
+    assert again is forward, "one text, one function"
+
+
+def test_names_that_are_functions_or_keywords():
+    reads, parameters = ("h", "h@1", "h_before@0", "h@3"), ("tanh", "for", "1", "a b", "reads", "v0", "s0")
+
+    def body(a, r, p):
+        v = tanh(a[0])
+        return sum((*r, *p), v * p[0] + v), sum((*r, *p), sigmoid(a[1]) * p[1])
+
+    forward, backward = derive(body, ("sigmoid", "if"), ("tanh", "d_tanh"), reads, parameters)
+    given = (0.5, 0.25), (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0)
+    made, saved = forward(*given)
+    np.testing.assert_allclose(made, body(*given))
+    v, s = np.tanh(0.5), 1 / (1 + np.exp(-0.25))
+    da, dreads, dp = backward((1.0, 10.0), given[1], made, saved, given[2])
+    np.testing.assert_allclose(da, (6 * (1 - v * v), 60 * s * (1 - s)))
+    np.testing.assert_allclose((*dreads, *dp), (11.0,) * 4 + (11 + v, 11 + 10 * s) + (11.0,) * 5)
