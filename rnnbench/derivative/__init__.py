@@ -55,31 +55,33 @@ def derive(
     DerivationError
         If `forward` branches on a value, or does anything but arithmetic and :mod:`rnnbench.ops`.
     """
+    if not (gates or reads or parameters):
+        raise DerivationError("forward has no gates, reads or parameters to compute anything from")
     graph = Graph()
-    inputs, result = trace(forward, graph, (len(gates), len(reads), len(parameters)))
-    a, read, p = inputs
+    (a, read, p), result = trace(forward, graph, (len(gates), len(reads), len(parameters)))
     made = _made(graph, result, makes)
     dmade = tuple(graph.input() for _ in makes)
     flowing = [i for i, name in enumerate(makes) if name not in constants]
     still = [r.number for r, source in zip(read, reads, strict=True) if source.partition("@")[0] in constants]
     found = gradients([made[i] for i in flowing], [dmade[i] for i in flowing], [*a, *read, *p], still)
-    flat = [d if d is not None else zero_like(graph, dmade[0]) for d in found]
-    saved = saving.choose(made, a, [*read, *made, *p, *dmade], flat)
+    results = [d if d is not None else zero_like(graph, dmade[0]) for d in found]
+    saved = saving.choose(made, a, [*read, *made, *p, *dmade], results)
 
     names = write.Names()
-    makes_by = {names.new(name): value for name, value in zip(makes, made, strict=True)}
-    dmakes_by = {names.new(f"d{name}"): value for name, value in zip(makes, dmade, strict=True)}
-    a_by = {names.new(f"a_{name}"): value for name, value in zip(gates, a, strict=True)}
-    reads_by = {names.new(_spoken(source)): value for source, value in zip(reads, read, strict=True)}
-    p_by = {names.new(name): value for name, value in zip(parameters, p, strict=True)}
-    saved_by = {names.new(f"s{i}"): value for i, value in enumerate(saved)}
-    if not a and not read and not p:
-        raise DerivationError("forward has no gates, reads or parameters to compute anything from")
-    forward_text = write.write("forward", FORWARD, {"a": a_by, "reads": reads_by, "p": p_by}, (made, saved), saved_by)
-    groups = {"dmakes": dmakes_by, "reads": reads_by, "makes": makes_by, "saved": saved_by, "p": p_by}
-    ends = len(a), len(a) + len(read)
-    parts = (flat[: ends[0]], flat[ends[0] : ends[1]], flat[ends[1] :])
-    return write.compiled(forward_text), write.compiled(write.write("backward", BACKWARD, groups, parts))
+    named = {
+        "makes": names.of(makes, made),
+        "dmakes": names.of([f"d{name}" for name in makes], dmade),
+        "a": names.of([f"a_{name}" for name in gates], a),
+        "reads": names.of(map(_spoken, reads), read),
+        "p": names.of(parameters, p),
+        "saved": names.of([f"s{i}" for i in range(len(saved))], saved),
+    }
+    parts = (results[: len(a)], results[len(a) : len(a) + len(read)], results[len(a) + len(read) :])
+    forward_arguments = {key: named[key] for key in ("a", "reads", "p")}
+    backward_arguments = {key: named[key] for key in ("dmakes", "reads", "makes", "saved", "p")}
+    forward_text = write.write("forward", FORWARD, forward_arguments, (made, saved), named["saved"])
+    backward_text = write.write("backward", BACKWARD, backward_arguments, parts)
+    return write.compiled(forward_text), write.compiled(backward_text)
 
 
 def without_backward(cell):

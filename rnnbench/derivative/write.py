@@ -46,6 +46,10 @@ class Names:
         self._taken.add(name)
         return name
 
+    def of(self, wishes: Iterable[str], values: Sequence[Value]) -> dict[str, Value]:
+        """Return values by new names."""
+        return {self.new(wish): value for wish, value in zip(wishes, values, strict=True)}
+
 
 def write(
     name: str,
