@@ -114,10 +114,14 @@ class WeightMap:
         Dicts of arrays with the keys and shapes of ``Recurrent.params``; may return only the keys it changes.
     backward : ``backward(raw, dused) -> draw``
         The gradient by the free parameters, for the same keys.
+    free : ``free(shapes) -> counts``, optional
+        How many numbers of a matrix the map really uses, {key: count} from {key: shape}: those of a triangle, those
+        that no mask strikes out. May return only the keys where it is not all of them.
     """
 
     forward: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
     backward: Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+    free: Callable[[Mapping[str, tuple[int, int]]], Mapping[str, int]] | None = None
 
 
 @dataclass(frozen=True)

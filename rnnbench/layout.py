@@ -129,12 +129,18 @@ class Layout:
         """Width of every unit parameter."""
         return {p.name: self.width_of(p.width) for p in self.cell.parameters}
 
+    @cached_property
+    def free_weights(self) -> dict[str, int]:
+        """How many numbers of every stacked matrix are free: all, unless the cell's weight map says otherwise."""
+        every = {key: rows * columns for key, (rows, columns) in self.weight_shapes.items()}
+        weight_map = self.cell.weights
+        return every | dict(weight_map.free(self.weight_shapes) if weight_map and weight_map.free else {})
+
     def weight_count(self, bias: bool = True) -> int:
-        """Trained numbers of the architecture, with one bias per gate."""
+        """Trained numbers of the architecture, with one bias per gate; what a weight map strikes out does not count."""
         trained = sum(self.parameter_widths[p.name] for p in self.cell.parameters if p.trained)
         learned = sum(self.widths[name] for name in self.learned)
-        matrices = sum(rows * columns for rows, columns in self.weight_shapes.values())
-        return matrices + trained + learned + (self.bias_size if bias else 0)
+        return sum(self.free_weights.values()) + trained + learned + (self.bias_size if bias else 0)
 
     def flops_per_step(self) -> int:
         """Floating-point operations of the forward products, per row and step."""

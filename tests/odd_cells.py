@@ -33,13 +33,18 @@ def unmap_antisymmetric(raw, dused):
     return {"weight_hh": g - g.T}
 
 
+def count_antisymmetric(shapes):
+    units, _ = shapes["weight_hh"]
+    return {"weight_hh": units * (units - 1) // 2}
+
+
 def antisymmetric():
     """A weight map: the matrix used is W - W^T - gamma I."""
     return Cell(
         vectors=(Vector("h"),),
         stages=(plain_stage("x", "h"),),
         output="h",
-        weights=WeightMap(map_antisymmetric, unmap_antisymmetric),
+        weights=WeightMap(map_antisymmetric, unmap_antisymmetric, count_antisymmetric),
         name="antisymmetric",
     )
 
