@@ -10,9 +10,10 @@
 ``singular_value``   square recurrent gaussian blocks scaled so that the largest singular value is gain
 ===================  =====================================================================================
 
-A recipe is a name, or a dict ``{"name": ..., "gain": ..., "forget_bias": ..., "input": ...}``: `gain` scales the
-recurrent blocks (every block that does not come from x), `forget_bias` is added to the bias of gate f, `input` is the
-standard deviation times sqrt(I) of the blocks from x (1 unless given).
+A recipe is a name, or a dict ``{"name": ..., "gain": ..., "forget_bias": ..., "input": ..., "input_std": ...}``:
+`gain` scales the recurrent blocks (every block that does not come from x), `forget_bias` is added to the bias of gate
+f, `input` is the standard deviation times sqrt(I) of the blocks from x (1 unless given), `input_std` that standard
+deviation itself, whatever I is.
 """
 
 from __future__ import annotations
@@ -120,16 +121,18 @@ def _recipe(init):
     if not isinstance(init, str | Mapping):
         raise ValueError(f"init: got {init!r}, expected a name or a dict")
     recipe = {"name": init} if isinstance(init, str) else init
-    defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0}
+    defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0, "input_std": None}
     if unknown := set(recipe) - set(defaults):
         raise ValueError(f"init: got keys {sorted(unknown)}, expected some of {list(defaults)}")
     recipe = defaults | dict(recipe)
     allowed = ["uniform", *RECURRENT]
     if recipe["name"] not in allowed:
         raise ValueError(f"init: got {recipe['name']!r}, expected one of {', '.join(allowed)}")
-    for key in ("gain", "forget_bias", "input"):
+    for key in ("gain", "forget_bias", "input", *(("input_std",) if recipe["input_std"] is not None else ())):
         if isinstance(recipe[key], bool) or not isinstance(recipe[key], int | float | np.number):
             raise ValueError(f"init: {key} {recipe[key]!r} is not a number")
+    if recipe["input_std"] is not None and not recipe["input_std"] >= 0:
+        raise ValueError(f"init: input_std {recipe['input_std']!r}, expected at least 0")
     return recipe
 
 
@@ -138,7 +141,8 @@ def _fill_blocks(layout, params, recipe, rng):
     for (_, source), block in layout.blocks.items():
         shape = (block.stop - block.start, params[block.key].shape[1])
         if source == INPUT:
-            value = gaussian(rng, shape, recipe["input"])
+            std = recipe["input_std"]
+            value = gaussian(rng, shape, recipe["input"]) if std is None else rng.normal(0.0, std, shape)
         elif make in NEEDS_SQUARE and shape[0] != shape[1]:
             value = gaussian(rng, shape, 1.0)
         else:
