@@ -17,7 +17,13 @@ from rnnbench.layers.initialise import unit_values
 from rnnbench.layout import Layout
 
 # Option values worth a test, by option name; activations and booleans need no line here.
-VARIANTS = {"alpha": [0.0, 0.25, 1.0], "delay": [3, 5], "output_size": [1, 3]}
+VARIANTS = {
+    "alpha": [0.0, 0.25, 1.0],
+    "delay": [3, 5],
+    "depth": [3, 4],
+    "output_size": [1, 3],
+    "periods": [(1,), (2, 3)],
+}
 
 DEVICES = ["reference", "cpu"]
 

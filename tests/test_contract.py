@@ -173,24 +173,46 @@ def test_replacing_a_part_checks_again():
 
 # Trained numbers with I inputs, H units and one bias per gate, from the textbooks' formulas.
 COUNTS = {
+    "clockwork-periods=(1,)": lambda I, H: H * (I + H + 1),
+    "deep_transition": lambda I, H: H * (I + H + 1) + H * (H + 1),
+    "deep_transition-depth=4": lambda I, H: H * (I + H + 1) + 3 * H * (H + 1),
+    "deep_transition-shortcut=True": lambda I, H: H * (I + H + 1) + H * (2 * H + 1),
+    "delayed": lambda I, H: H * (I + H + 1),
+    "dynamical": lambda I, H: H * (H + 1),
     "elman": lambda I, H: H * (I + H + 1),
     "gru": lambda I, H: 3 * H * (I + H + 1),
     "gru_reset_after": lambda I, H: 3 * H * (I + H + 1) + H,
+    "identity": lambda I, H: H * (I + 1),
+    "irnn": lambda I, H: H * (I + H + 1),
     "jordan": lambda I, H: H * (I + H + 1) + H * (H + 1),
     "jordan-output_size=3": lambda I, H: H * (I + 3 + 1) + 3 * (H + 1),
     "leaky": lambda I, H: H * (I + H + 1),
     "leaky-trained=True": lambda I, H: H * (I + H + 1) + H,
     "lstm": lambda I, H: 4 * H * (I + H + 1),
+    "output_hidden": lambda I, H: H * (I + 2 * H + 1) + H * (H + 1),
+    "output_hidden-output_size=3": lambda I, H: H * (I + H + 3 + 1) + 3 * (H + 1),
     "skip": lambda I, H: H * (I + 2 * H + 1),
     "skip-delay=5": lambda I, H: H * (I + 2 * H + 1),
 }
 SHAPES = {
+    "clockwork": {"weight_ih": (7, 5), "weight_hh": (7, 7), "bias": (7,), "period": (7,)},
+    "deep_transition-shortcut=True": {"weight_ih": (7, 5), "weight_hh": (14, 7), "weight_z1@0": (7, 7), "bias": (14,)},
+    "delayed": {"weight_ih": (7, 5), "weight_h@2": (7, 7), "bias": (7,)},
+    "dynamical": {"weight_s": (7, 7), "bias": (7,)},
     "elman": {"weight_ih": (7, 5), "weight_hh": (7, 7), "bias": (7,)},
     "gru": {"weight_ih": (21, 5), "weight_hh": (14, 7), "weight_rh@0": (7, 7), "bias": (21,)},
     "gru_reset_after": {"weight_ih": (21, 5), "weight_hh": (21, 7), "bias": (28,)},
+    "identity": {"weight_ih": (7, 5), "bias": (7,)},
     "jordan": {"weight_ih": (7, 5), "weight_y": (7, 7), "weight_h@0": (7, 7), "bias": (14,)},
     "jordan-output_size=3": {"weight_ih": (7, 5), "weight_y": (7, 3), "weight_h@0": (3, 7), "bias": (10,)},
     "leaky": {"weight_ih": (7, 5), "weight_hh": (7, 7), "bias": (7,), "alpha": (7,)},
+    "output_hidden-output_size=3": {
+        "weight_ih": (7, 5),
+        "weight_hh": (7, 7),
+        "weight_y": (7, 3),
+        "weight_h@0": (3, 7),
+        "bias": (10,),
+    },
     "lstm": {"weight_ih": (28, 5), "weight_hh": (28, 7), "bias": (28,)},
     "skip": {"weight_ih": (7, 5), "weight_hh": (7, 7), "weight_h@2": (7, 7), "bias": (7,)},
 }
@@ -218,15 +240,57 @@ def test_parameter_names_and_shapes(name):
 def test_counts_agree_with_the_arrays(case):
     layer = Recurrent(case.cell, 5, 7, device="reference", **dict(case.options))
     layout, fixed = layer.layout, {p.name for p in layer.cell.parameters if not p.trained}
-    trained = {key: value.size for key, value in layer.params.items() if key not in fixed}
+    arrays = {key: value.size for key, value in layer.params.items() if key not in fixed}
+    trained = arrays | layout.free_weights
+    assert trained == arrays or layer.cell.weights, "without a map every number of a matrix is free"
     assert layout.weight_count() == sum(trained.values())
     assert layout.weight_count(bias=False) == sum(n for key, n in trained.items() if key != "bias")
-    assert layout.flops_per_step() == 2 * sum(n for key, n in trained.items() if key.startswith("weight_"))
+    assert layout.flops_per_step() == 2 * sum(n for key, n in arrays.items() if key.startswith("weight_"))
     rows = sorted((b.key, b.start, b.stop) for b in layout.blocks.values())
     for key, (height, _) in layout.weight_shapes.items():
         spans = [(start, stop) for k, start, stop in rows if k == key]
         assert [s for s, _ in spans] == [0, *[e for _, e in spans[:-1]]], "blocks lie end to end"
         assert spans[-1][1] == height
+
+
+def independent_directions(cell, I=2, H=5):
+    """How many directions the matrices used can move in: the rank of the derivative of a cell's weight map."""
+    rng = np.random.default_rng(0)
+    raw = {key: rng.normal(size=shape) for key, shape in Layout(cell, I, H).weight_shapes.items()}
+
+    def used(values):
+        return np.concatenate([value.ravel() for value in (values | dict(cell.weights.forward(values))).values()])
+
+    columns = []
+    for key, value in raw.items():
+        for step in np.eye(value.size) * 1e-6:
+            moved = [used(raw | {key: value + sign * step.reshape(value.shape)}) for sign in (1, -1)]
+            columns.append((moved[0] - moved[1]) / 2e-6)
+    return np.linalg.matrix_rank(np.array(columns), tol=1e-6)
+
+
+MAPPED = [str(case) for case in CASES if case.build().weights]
+
+
+@pytest.mark.parametrize("name", [*MAPPED, "antisymmetric", "squared_weights"])
+def test_the_free_numbers_of_a_weight_map_are_those_it_has(name):
+    cell = by_name(name).build() if name in MAPPED else getattr(odd_cells, name)()
+    assert sum(Layout(cell, 2, 5).free_weights.values()) == independent_directions(cell)
+
+
+def test_a_weight_map_that_strikes_out_numbers_lowers_the_count():
+    assert Layout(odd_cells.antisymmetric(), 3, 4).weight_count() == 4 * 3 + 4 * 3 // 2 + 4
+    assert Layout(odd_cells.squared_weights(), 3, 4).weight_count() == 4 * 3 + 4 * 4 + 4
+
+
+def test_a_clockwork_network_has_the_published_number_of_weights():
+    """n^2/2 + nk/2 recurrent ones (section 3 of the paper) for n units in groups of k."""
+    periods = tuple(2**k for k in range(8))
+    for k in (1, 3, 8):
+        layout, n = Layout(cells.get("clockwork", periods=periods), 1, 8 * k), 8 * k
+        assert layout.free_weights["weight_hh"] == n**2 / 2 + n * k / 2
+    # The Keras model of github.com/flandolfi/clockwork-rnn reports 2497 with its readout of one unit.
+    assert layout.weight_count() + 64 + 1 == 2497
 
 
 @pytest.mark.parametrize(
@@ -235,6 +299,11 @@ def test_counts_agree_with_the_arrays(case):
         ("lstm", {"h": 1, "c": 1}, ("h", "c"), (5,), 7),
         ("gru", {"h": 1, "rh": 0, "z": 0}, ("h",), (1, 1), 6),
         ("jordan", {"h": 0, "y": 1}, ("y",), (0, 0), 4),
+        ("output_hidden", {"h": 1, "y": 1}, ("h", "y"), (0, 0), 4),
+        ("clockwork", {"h": 1, "clock": 1}, ("h", "clock"), (0,), 4),
+        ("delayed", {"h": 2}, ("h",), (0,), 2),
+        ("deep_transition", {"h": 1, "z1": 0}, ("h",), (0, 0), 4),
+        ("dynamical", {"s": 1}, ("s",), (0,), 2),
         ("skip", {"h": 2}, ("h",), (0,), 2),
         ("leaky", {"h": 1}, ("h",), (1,), 3),
     ],

@@ -80,7 +80,12 @@ def test_one_trial_of_every_cell(cell):
     assert [row["lag"] for row in joint] == sorted({row["lag"] for row in by_lag})
     assert (joint[0]["lag"], joint[-1]["lag"]) == (0, 12)
     assert joint[0]["log_norm"] == pytest.approx(0, abs=1e-9)
-    assert summary["rho"] == pytest.approx(0.9)
+    if not any(source != "x" for gate in cells.get(cell).gates for source in gate.sources):
+        assert np.isnan(summary["rho"]), "there is no recurrent matrix"
+    elif cells.get(cell).weights is None:
+        assert summary["rho"] == pytest.approx(0.9)
+    else:
+        assert summary["rho"] > 0, "of the matrix used, which the recipe does not make"
     assert np.isfinite(summary["slope"])
     assert (summary["gamma"] is not None) == (cell == "elman")
 

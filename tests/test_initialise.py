@@ -35,7 +35,7 @@ def is_orthogonal(w, gain=1.0):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bias", [True, False])
 def test_uniform_is_within_pytorchs_bound_and_fills_it(name, bias):
-    layer = make(name, bias=bias)
+    layer = make(name, bias=bias, init="uniform")
     bound = 1 / np.sqrt(H)
     trained = {k: v for k, v in layer.params.items() if k.startswith(("weight", "bias"))}
     assert ("bias" in trained) == bias
@@ -137,6 +137,24 @@ def test_input_scales_the_blocks_from_x_only(recipe):
         np.testing.assert_array_equal(w, (0.5 if pair[1] == "x" else 1.0) * large.blocks[pair])
 
 
+def test_input_std_is_the_deviation_of_the_input_blocks_whatever_their_width():
+    for inputs in (30, 300):
+        layer = make("gru", I=inputs, H=100, init={"name": "identity", "input_std": 0.001})
+        for (gate, source), w in layer.blocks.items():
+            if source == "x":
+                assert abs(w.std() / 0.001 - 1) < 0.05, gate
+            else:
+                np.testing.assert_array_equal(w, np.eye(100))
+
+
+def test_an_irnn_starts_as_the_identity():
+    layer = make("irnn", I=200, H=50)
+    np.testing.assert_array_equal(layer.params["weight_hh"], np.eye(50))
+    assert not layer.params["bias"].any()
+    assert abs(layer.params["weight_ih"].std() / 0.001 - 1) < 0.03
+    assert abs(layer.params["weight_ih"].mean()) < 5e-5
+
+
 @pytest.mark.parametrize("recipe", ["identity", "symmetric", "spectral_radius"])
 def test_recipes_for_square_blocks_leave_others_gaussian(recipe):
     layer = make("jordan", H=200, output_size=50, init={"name": recipe, "gain": 0.01})
@@ -189,6 +207,8 @@ def test_learned_starts_are_zero_and_unit_parameters_their_own():
         ({"gain": True}, "init: gain True is not a number"),
         ({"gain": None}, "init: gain None is not a number"),
         ({"name": "gaussian", "input": [1]}, r"init: input \[1\] is not a number"),
+        ({"name": "gaussian", "input_std": "1"}, "init: input_std '1' is not a number"),
+        ({"name": "gaussian", "input_std": -1}, "init: input_std -1, expected at least 0"),
         ({"forget_bias": "1"}, "init: forget_bias '1' is not a number"),
         (7, "init: got 7, expected"),
         (3, "init: got 3, expected"),
