@@ -5,7 +5,9 @@ r"""Jordan network: recurrence only through the output.
     h_t &= \phi(W_h x_t + R_h y_{t-1} + b_h) \\
     y_t &= \psi(R_y h_t + b_y)
 
-The only state is y, with a width of its own (``output_size``, the hidden size unless given).
+The only state is y, with a width of its own (``output_size``, the hidden size unless given). With both activations step
+it holds R. Grosse's network that computes parity; fed with targets (``feed={"y": ...}``) it is the network of U Kang's
+teacher forcing, whose steps can be trained apart.
 
 Source: M. I. Jordan, Serial Order: A Parallel Distributed Processing Approach, 1986.
 """

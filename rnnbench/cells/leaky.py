@@ -4,8 +4,9 @@ r"""Leaky units: a simple recurrent network whose state is a running average.
 
     h_t = \alpha \odot h_{t-1} + (1 - \alpha) \odot \phi(W_h x_t + R_h h_{t-1} + b_h)
 
-:math:`\alpha` is one number per unit: near 1 the unit remembers for long, near 0 it forgets at once. It is fixed
-unless ``trained=True``.
+The lectures' running average :math:`\mu^{(t)} \leftarrow \alpha \mu^{(t-1)} + (1 - \alpha) v^{(t)}`, of what a simple
+network's unit would be. :math:`\alpha` is one number per unit: near 1 the unit remembers for long, near 0 it forgets
+at once. It is fixed unless ``trained=True``.
 
 Sources: H. Jaeger, M. Lukosevicius, D. Popovici and U. Siewert, Optimization and applications of echo state networks
 with leaky-integrator neurons, Neural Networks 20, 2007; I. Goodfellow, Y. Bengio and A. Courville, Deep Learning,
