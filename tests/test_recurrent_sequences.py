@@ -9,7 +9,7 @@ from rnnbench import Recurrent, cells
 B, I, H = 4, 3, 5
 NAMES = cells.names()
 # one step less than the delay, one step more, and no step at all
-LAGGED = [c for c in CASES if c.cell == "skip" and dict(c.options).get("delay")]
+LAGGED = [c for c in CASES if c.cell in ("skip", "delayed") and dict(c.options).get("delay")]
 
 
 @pytest.fixture(params=DEVICES)
