@@ -19,6 +19,7 @@ from rnnbench.layout import Layout
 # Option values worth a test, by option name; activations and booleans need no line here.
 VARIANTS = {
     "alpha": [0.0, 0.25, 1.0],
+    "beta": [0, 2.5],
     "delay": [3, 5],
     "depth": [3, 4],
     "output_size": [1, 3],

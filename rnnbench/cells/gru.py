@@ -7,6 +7,9 @@ r"""Gated recurrent unit, reset applied before the product.
     n_t &= \tanh(W_n x_t + R_n (r_t \odot h_{t-1}) + b_n) \\
     h_t &= z_t \odot h_{t-1} + (1 - z_t) \odot n_t
 
+The update gate z multiplies the old state, as in the paper and in PyTorch; others write u for z and c for n,
+:math:`h = u \odot h + (1 - u) \odot c`. z = 1 keeps the state, z = 0 replaces it. Some later papers swap the two.
+
 The candidate's product waits for r, so a step has two stages. Gate order r, z, n.
 
 Source: K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014.
