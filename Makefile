@@ -32,7 +32,7 @@ test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
 test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
 	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
 
-test-peers: .venv/.peers ## install torch, ONNX Runtime and JAX, and compare with them
+test-peers: .venv/.peers ## install torch, torchrecurrent, ONNX Runtime and JAX, and compare with them
 	@$(PYTEST) -m "peers and not gpu and not cuda"
 
 lint: .venv/.installed ## check style and formatting
@@ -93,5 +93,5 @@ clean: ## remove caches, builds and the generated report; .venv and results stay
 # pip's own settings (an index, a folder of wheels) decide whether this is torch's CPU wheel or the large CUDA one.
 .venv/.peers: .venv/.installed
 	@echo "installing the peers into .venv"
-	@$(PIP) torch onnx onnxruntime jax
+	@$(PIP) torch onnx onnxruntime jax torchrecurrent
 	@touch $@
