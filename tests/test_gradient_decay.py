@@ -86,7 +86,8 @@ def test_one_trial_of_every_cell(cell):
         assert summary["rho"] == pytest.approx(0.9)
     else:
         assert summary["rho"] > 0, "of the matrix used, which the recipe does not make"
-    assert np.isfinite(summary["slope"])
+    # A unit of indrnn that is at 0 once has no other way back, so all its gradient is exactly 0.
+    assert np.isfinite(summary["slope"]) or (cell == "indrnn" and summary["slope"] == -np.inf)
     assert (summary["gamma"] is not None) == (cell == "elman")
 
 
