@@ -47,6 +47,7 @@ ROUNDED = {  # against long double
     "exp": (ops.exp, np.exp),
     "log": (ops.log, np.log),
     "sigmoid": (ops.sigmoid, lambda x: 1 / (1 + np.exp(-x))),
+    "log_sigmoid": (ops.log_sigmoid, lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))),
     "tanh": (ops.tanh, np.tanh),
 }
 BINARY = ("maximum", "minimum", "smaller")
@@ -147,6 +148,7 @@ EXACT_VALUES = [
     (ops.tanh, [20, -20, 1e30, -1e30, np.inf, -np.inf, 0], [1, -1, 1, -1, 1, -1, 0]),
     (ops.exp, [0, -0.0, np.inf, -np.inf, 1000, -1000, -1e30], [1, 1, np.inf, 0, np.inf, 0, 0]),
     (ops.log, [1, 0, -0.0, np.inf, -1, -np.inf], [0, -np.inf, -np.inf, np.inf, np.nan, np.nan]),
+    (ops.log_sigmoid, [np.inf, -np.inf, 1e30, -1e30, 2000, -2000], [0, -np.inf, 0, -1e30, 0, -2000]),
     (ops.sqrt, [0, 4, np.inf, -1, -np.inf], [0, 2, np.inf, np.nan, np.nan]),
     (ops.relu, [0, -0.0, -1, 3, -np.inf, np.inf], [0, 0, 0, 3, 0, np.inf]),
     (ops.step, [0, -0.0, -1, 3, -np.inf, np.inf, 1e-30], [0, 0, 0, 1, 0, 1, 1]),
@@ -174,7 +176,7 @@ def test_saturation_lets_the_derivative_reach_zero(system, dtype):
 
 UNARY = {f.__name__: f for f in (
     ops.exp, ops.log, ops.sqrt, ops.sigmoid, ops.tanh, ops.relu, ops.step, ops.linear, ops.absolute, ops.one_minus,
-    ops.square, ops.d_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step,
+    ops.square, ops.log_sigmoid, ops.d_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step,
 )}  # fmt: skip
 
 

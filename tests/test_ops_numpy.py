@@ -30,6 +30,7 @@ DERIVATIVES = {
     "log": (ops.log, X[40:], lambda x: 1 / x),
     "sqrt": (ops.sqrt, X[40:], lambda x: 0.5 / np.sqrt(x)),
     "square": (ops.square, X, lambda x: 2 * x),
+    "log_sigmoid": (ops.log_sigmoid, np.append(X, 0.0), lambda x: 1 / (1 + np.exp(x))),
     "one_minus": (ops.one_minus, X, lambda x: -np.ones_like(x)),
     "absolute": (ops.absolute, X, np.sign),
     "maximum with 1": (lambda x: ops.maximum(x, np.ones_like(x)), X, lambda x: np.where(x >= 1, 1.0, 0)),
@@ -55,8 +56,8 @@ def test_the_derivative_of_a_tie_is_that_of_the_first():
 
 FUNCTIONS = {
     **{name: getattr(ops, name) for name in (
-        "exp", "log", "sqrt", "sigmoid", "tanh", "relu", "step", "linear", "absolute", "one_minus", "square", "zero",
-        "one", "d_sigmoid", "d_tanh", "d_relu", "d_step", "d_linear",
+        "exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "relu", "step", "linear", "absolute", "one_minus",
+        "square", "zero", "one", "d_sigmoid", "d_tanh", "d_relu", "d_step", "d_linear",
     )},
     "const": lambda x: ops.const(0.1, x),
     "maximum": lambda x: ops.maximum(x, x * x),
@@ -91,7 +92,9 @@ def test_python_floats_give_what_arrays_give(name, x):
     np.testing.assert_array_equal(got, np.ravel(expected)[0])
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "sigmoid", "tanh", "relu", "step", "absolute", "maximum"])
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "relu", "step", "absolute", "maximum"]
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_no_argument_raises_or_warns(name, dtype):
     finite = [0.0, -0.0, 1.0, -1.0, 50.0, -50.0, 800.0, -800.0, np.inf, -np.inf, np.nan]

@@ -93,6 +93,13 @@ def sigmoid(x):
     return where(less(x, zero(x)), e, one(x)) / (const(1, x) + e)
 
 
+def log_sigmoid(x):
+    """Return log(sigmoid(x)), accurate in both tails: nearly x far below 0, nearly -e**-x far above."""
+    e = exp(-absolute(x))
+    u = one(x) + e
+    return minimum(zero(x), x) - (log(u) + (e - (u - one(x))) / u)  # the fraction is what rounding took from u
+
+
 def tanh(x):
     """Return the hyperbolic tangent."""
     return np.tanh(x)

@@ -240,5 +240,7 @@ def _step(x):
     return lambda x: select(unordered(x), x, select(x > const(0, x), const(1, x), const(0, x)))
 
 
-for _function in (ops.square, ops.linear, ops.d_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step, ops.d_linear):
+for _function in (
+    ops.square, ops.linear, ops.log_sigmoid, ops.d_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step, ops.d_linear,
+):  # fmt: skip
     register_jitable(_function)
