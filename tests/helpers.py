@@ -20,11 +20,19 @@ from rnnbench.layout import Layout
 VARIANTS = {
     "alpha": [0.0, 0.25, 1.0],
     "beta": [0, 2.5],
+    "context_size": [1, 3],
     "delay": [3, 5],
     "depth": [3, 4],
+    "dt": [0.25, 2.0],
+    "eps": [0.5, 1.0],
+    "forget": ["exp"],
+    "gamma": [0.0, 0.25],
     "output_size": [1, 3],
     "periods": [(1,), (2, 3)],
+    "reflections": [0.5, 1.0],
 }
+# What no step makes smaller, and a random state near 0 would blow up: a divisor.
+AT_LEAST = {("slstm", "n"): 1.0}
 
 DEVICES = ["reference", "cpu"]
 
@@ -162,6 +170,12 @@ class Problem:
         )
 
 
+def possible(cell, state, value):
+    """Return random values of a state such that the cell itself could have made them."""
+    least = AT_LEAST.get((cell.name, state))
+    return value if least is None else (least + np.abs(value)).astype(value.dtype)
+
+
 def problem(cell, seed=0, *, T=4, B=3, I=3, H=4, R=1, dtype=np.float64, lengths=None, feed=False, bias=True,
             truncate=None):  # fmt: skip
     """Make a random problem for a cell; rows are sorted by `lengths` (longest first), as drivers want them."""
@@ -185,12 +199,13 @@ def problem(cell, seed=0, *, T=4, B=3, I=3, H=4, R=1, dtype=np.float64, lengths=
     for name in layout.states:
         shape, vector = (R, layout.lags[name], B, layout.widths[name]), cell.vector(name)
         state[name] = normal(*shape, scale=0.7) if vector.differentiable else np.full(shape, vector.initial, dtype)
+        state[name] = possible(cell, name, state[name])
         dstate[name] = normal(*shape)
     lengths = np.sort(np.full(B, T) if lengths is None else np.asarray(lengths, int))[::-1]
     feeds = {}
     if feed:
         name = layout.states[int(rng.integers(len(layout.states)))]
-        feeds[name] = normal(R, T, B, layout.widths[name]), rng.random((T, B)) < 0.4
+        feeds[name] = possible(cell, name, normal(R, T, B, layout.widths[name])), rng.random((T, B)) < 0.4
     width = layout.widths[cell.output]
     return Problem(
         layout, raw, normal(R, T, B, I), state, (lengths > np.arange(T)[:, None]).sum(axis=1),
@@ -254,7 +269,7 @@ def random_state(layer, rows, seed=1):
         lag, vector = layout.lags[name], layout.cell.vector(name)
         shape = (rows, layout.widths[name]) if lag == 1 else (lag, rows, layout.widths[name])
         value = rng.uniform(-0.8, 0.8, shape) if vector.differentiable else np.full(shape, vector.initial)
-        state[name] = value.astype(layer.dtype)
+        state[name] = possible(layout.cell, name, value.astype(layer.dtype))
     return state
 
 

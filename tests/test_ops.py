@@ -176,7 +176,7 @@ def test_saturation_lets_the_derivative_reach_zero(system, dtype):
 
 UNARY = {f.__name__: f for f in (
     ops.exp, ops.log, ops.sqrt, ops.sigmoid, ops.tanh, ops.relu, ops.step, ops.linear, ops.absolute, ops.one_minus,
-    ops.square, ops.log_sigmoid, ops.d_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step,
+    ops.square, ops.log_sigmoid, ops.d_sigmoid, ops.d_log_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step,
 )}  # fmt: skip
 
 

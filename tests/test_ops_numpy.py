@@ -24,6 +24,12 @@ def test_every_activation_has_its_derivative(name):
     np.testing.assert_allclose(central[smooth], (d_f(f(x)) + 0 * x)[smooth], atol=1e-7)
 
 
+def test_log_sigmoid_has_its_derivative():
+    x = np.linspace(-40, 40, 1001)  # with 0, where the parts have kinks that cancel
+    expected = ops.d_log_sigmoid(ops.log_sigmoid(x))
+    np.testing.assert_allclose(derivative(ops.log_sigmoid, x), expected, rtol=1e-13, atol=1e-15)
+
+
 X = np.concatenate([-np.geomspace(1e-3, 50, 40), np.geomspace(1e-3, 50, 40)])
 DERIVATIVES = {
     "exp": (ops.exp, X, np.exp),
@@ -57,7 +63,7 @@ def test_the_derivative_of_a_tie_is_that_of_the_first():
 FUNCTIONS = {
     **{name: getattr(ops, name) for name in (
         "exp", "log", "sqrt", "sigmoid", "log_sigmoid", "tanh", "relu", "step", "linear", "absolute", "one_minus",
-        "square", "zero", "one", "d_sigmoid", "d_tanh", "d_relu", "d_step", "d_linear",
+        "square", "zero", "one", "d_sigmoid", "d_log_sigmoid", "d_tanh", "d_relu", "d_step", "d_linear",
     )},
     "const": lambda x: ops.const(0.1, x),
     "maximum": lambda x: ops.maximum(x, x * x),

@@ -125,6 +125,11 @@ def d_sigmoid(y):
     return y * one_minus(y)
 
 
+def d_log_sigmoid(y):
+    """Derivative of log_sigmoid, from its value y."""
+    return one_minus(exp(y))
+
+
 def d_tanh(y):
     """Derivative of tanh, from its value y."""
     return one_minus(y * y)

@@ -241,6 +241,7 @@ def _step(x):
 
 
 for _function in (
-    ops.square, ops.linear, ops.log_sigmoid, ops.d_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step, ops.d_linear,
+    ops.square, ops.linear, ops.log_sigmoid, ops.d_sigmoid, ops.d_log_sigmoid, ops.d_tanh, ops.d_relu, ops.d_step,
+    ops.d_linear,
 ):  # fmt: skip
     register_jitable(_function)
