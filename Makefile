@@ -16,7 +16,7 @@ PYTEST = RNNBENCH_NUM_THREADS=2 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help report test test-slow test-peers lint format clean
+.PHONY: help report docs test test-slow test-peers lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ report: .venv/.installed ## run the smoke preset of every experiment, then write
 	@rc=0; $(PY) -m rnnbench run all --preset smoke || rc=$$?; \
 	$(PY) -m rnnbench report || exit $$?; \
 	exit $$rc
+
+docs: .venv/.installed ## write reports/cells/index.html: a page per cell, with its equations and its data-flow graph
+	@$(PY) -m rnnbench docs
 
 test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
 	@$(PYTEST) -m "not slow and not peers and not gpu and not cuda"

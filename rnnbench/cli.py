@@ -1,4 +1,4 @@
-"""The command line: ``rnnbench list``, ``run``, ``status``, ``report`` and ``doctor``.
+"""The command line: ``rnnbench list``, ``show``, ``run``, ``status``, ``report``, ``docs`` and ``doctor``.
 
 Everything heavy is imported inside the commands, so that help, ``list`` and ``status`` answer at once.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,16 +121,41 @@ def list_(
     if as_json:
         print(json.dumps(found[kind] if kind else found, indent=2, default=str))
         return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, (name, listed) in enumerate(found.items()):
         if kind is None:
             print(("\n" if number else "") + name.upper())
-        print(listing.columns(listed) if listed else f"There are no {name} here yet.")
+        shown = listing.brief_cells(listed) if name == "cells" else listed
+        print(listing.columns(shown, width) if shown else f"There are no {name} here yet.")
 
 
 def _describe_cells() -> list[dict]:
     from rnnbench import cells
 
     return [cells.describe(name) for name in cells.names()]
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="CELL", help="A name from `rnnbench list cells`.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option of the cell; may be repeated.")
+    ] = None,
+    input_size: Annotated[str, typer.Option(metavar="N", help="For the shapes and costs.")] = "128",
+    hidden_size: Annotated[str, typer.Option(metavar="N", help="For the shapes and costs.")] = "128",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cells: CellsOption = None,
+) -> None:
+    """Show a cell: its equations, options, states, gates, costs and sources."""
+    from rnnbench.pages.card import card
+    from rnnbench.pages.facts import find
+    from rnnbench.runner import arguments
+
+    load_cells(tuple(cells or ()))
+    inputs = arguments.whole_number("--input-size", input_size, minimum=0)
+    units = arguments.whole_number("--hidden-size", hidden_size, minimum=1)
+    facts = find(name, sets or (), inputs, units)
+    print(json.dumps(facts, indent=2, default=str) if as_json else card(facts))
 
 
 @app.command()
@@ -276,6 +302,22 @@ def report(
         _say(problem)
     print(built.page)
     raise typer.Exit(1 if built.problems else 0)
+
+
+@app.command()
+def docs(
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the pages go (default: reports/cells, here or in the checkout)."),
+    ] = None,
+    cells: CellsOption = None,
+) -> None:
+    """Write a page per cell, with its equations and its data-flow graph, and an index; no network needed."""
+    from rnnbench.pages.build import build
+    from rnnbench.runner.store import default_results
+
+    load_cells(tuple(cells or ()))
+    print(build(output or default_results().absolute().parent / "reports" / "cells"))
 
 
 @app.command()

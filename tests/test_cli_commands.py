@@ -183,7 +183,7 @@ def test_list(bench):
     ]
     assert "How fast does a toy decay?" in out
     code, out, _ = bench("list", "cells")
-    assert out == "name     title  year  states  parameters\ntoycell  A toy  1990  h              128\n"
+    assert out == "name     year  states  parameters\ntoycell  1990  h              128\n"
     assert bench("list", "experiments")[1] == "There are no experiments here yet.\n"
 
 

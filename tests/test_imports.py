@@ -32,6 +32,7 @@ ALLOWED = {
     "tasks": BASE | {"cells"},
     "runner": (LAYERS - {"kernels"}) | {"training", "probes", "tasks", "experiments"},
     "report": BASE | {"cells", "tasks", "runner", "experiments"},
+    "pages": BASE | {"cells", "runner", "report"},
 }
 # "" is rnnbench itself: `from rnnbench import Recurrent`
 ALLOWED["experiments"] = {*ALLOWED, "experiments", ""}
@@ -207,8 +208,8 @@ def test_imports_go_one_way():
     report(wrong_direction(load(ROOT)))
 
 
-@pytest.mark.parametrize("start", ["tasks", "report"])
-def test_tasks_and_report_pull_in_no_kernels(start):
+@pytest.mark.parametrize("start", ["tasks", "report", "pages"])
+def test_tasks_report_and_pages_pull_in_no_kernels(start):
     report(pulls_in(load(ROOT), start, {"kernels", "layers"}))
 
 

@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -52,13 +53,28 @@ def get(name: str, **options: Any) -> Cell:
         if option not in known:
             expected = f"one of {', '.join(known)}" if known else "no options"
             raise ValueError(f"option {option!r} of cell {name!r} is unknown, expected {expected}")
-    title = (inspect.getdoc(module) or name).splitlines()[0].rstrip(".")
+    title = (docstring(name) or name).splitlines()[0].rstrip(".").replace("``", "")
     return replace(module.build(**options), name=name, title=title, options=known | options)
 
 
 def option_defaults(name: str) -> dict[str, Any]:
     """Return the options of a cell with their default values."""
     return {p.name: p.default for p in inspect.signature(_module(name).build).parameters.values()}
+
+
+def docstring(name: str) -> str:
+    """Return the docstring of a cell's file: title, equations, sources."""
+    return inspect.getdoc(_module(name)) or ""
+
+
+def builder(name: str) -> Callable[..., Cell]:
+    """Return a cell's function ``build(**options)``."""
+    return _module(name).build
+
+
+def file(name: str) -> Path:
+    """Return the path of a cell's file."""
+    return Path(inspect.getfile(_module(name)))
 
 
 def load_file(path: str | Path) -> str:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnbench.runner import provenance
 from rnnbench.runner.discovery import CHECKOUT, Experiment
+
+GAP, NARROWEST = "  ", 12
+BRIEF = {
+    "name": "name",
+    "year": "year",
+    "states": "states",
+    "gates": "gates",
+    "parameters": "parameters",
+    "tape bytes/step": "tape_bytes_per_step",
+    "FLOPs/step": "flops_per_step",
+}
+
+
+def brief_cells(described: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The facts of cells that fit on a line each; ``rnnbench show`` has the rest."""
+    return [{title: facts[fact] for title, fact in BRIEF.items() if fact in facts} for facts in described]
 
 
 def experiments(found: Mapping[str, Experiment]) -> list[dict[str, object]]:
@@ -57,17 +74,31 @@ def has_module(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def columns(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as plain aligned text under their names; numbers to the right, nothing cut off."""
+def columns(rows: Sequence[Mapping[str, object]], width: int | None = None) -> str:
+    """Rows as plain aligned text under their names; numbers to the right, nothing cut off.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    width : int, optional
+        Where to break: the words of the widest column that is no number go on below.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_text(row.get(name)) for name in names] for row in rows]
     numeric = [all(_is_number(row.get(name)) for row in rows) for name in names]
     titles = [name.replace("_", " ") for name in names]
     widths = [max(len(line[i]) for line in [titles, *cells]) for i in range(len(names))]
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width if width else 0
+    if excess > 0 and not all(numeric):
+        widest = max((i for i in range(len(names)) if not numeric[i]), key=lambda i: widths[i])
+        widths[widest] = max(widths[widest] - excess, len(titles[widest]), NARROWEST)
     lines = []
     for line in [titles, *cells]:
-        parts = zip(line, widths, numeric, strict=True)
-        lines.append("  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in parts).rstrip())
+        broken = [textwrap.wrap(cell, w, break_long_words=False) or [""] for cell, w in zip(line, widths, strict=True)]
+        for number in range(max(map(len, broken))):
+            parts = [pieces[number] if number < len(pieces) else "" for pieces in broken]
+            padded = zip(parts, widths, numeric, strict=True)
+            lines.append(GAP.join(part.rjust(w) if right else part.ljust(w) for part, w, right in padded).rstrip())
     return "\n".join(lines)
 
 
