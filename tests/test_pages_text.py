@@ -31,6 +31,13 @@ def test_an_equation(latex, text):
     assert as_text(math) == text or text is None
 
 
+def test_a_functions_name_is_one_word_apart_from_its_neighbours():
+    assert "<mi>log</mi><mspace width=" in as_html(convert(r"\log f_t"))
+    assert as_html(convert(r"R_z \tanh(h)")).count("mspace width=") == 1
+    assert "softplus</mi>" in as_html(convert(r"\mathrm{softplus}(x)"))
+    assert "mspace" not in as_html(convert(r"\tanh(x) + W x"))
+
+
 @pytest.mark.parametrize(
     "latex", [r"a \foo b", "x_", r"\left( a", r"a \\ \label{b}", "", r"\choose", r"\begin{align} a"]
 )

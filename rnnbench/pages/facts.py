@@ -9,6 +9,7 @@ from typing import Any
 from rnnbench import cells
 from rnnbench.contract import HIDDEN, INPUT, Cell, UnitParameter, parse
 from rnnbench.layout import Layout
+from rnnbench.pages.graph import stage_name
 from rnnbench.runner.errors import UserError
 
 SIZE = 128
@@ -22,6 +23,7 @@ def of(cell: Cell, input_size: int = SIZE, hidden_size: int = SIZE) -> dict[str,
     float32, per batch row and step.
     """
     layout = Layout(cell, input_size, hidden_size)
+    bias = {"bias": [layout.bias_size]} if layout.bias_size else {}
     return {
         "name": cell.name,
         "title": cell.title,
@@ -36,7 +38,7 @@ def of(cell: Cell, input_size: int = SIZE, hidden_size: int = SIZE) -> dict[str,
         "stages": [
             {
                 "stage": number,
-                "function": stage.forward.__name__,
+                "function": stage_name(stage),
                 "gates": [gate.name for gate in stage.gates],
                 "reads": list(stage.reads),
                 "parameters": list(stage.parameters),
@@ -46,7 +48,7 @@ def of(cell: Cell, input_size: int = SIZE, hidden_size: int = SIZE) -> dict[str,
         ],
         "gates": _gates(cell, layout),
         "unit_parameters": [_unit_parameter(layout, parameter) for parameter in cell.parameters],
-        "weights": {key: list(shape) for key, shape in layout.weight_shapes.items()} | {"bias": [layout.bias_size]},
+        "weights": {key: list(shape) for key, shape in layout.weight_shapes.items()} | bias,
         "input_size": input_size,
         "hidden_size": hidden_size,
         "parameters": layout.weight_count(),

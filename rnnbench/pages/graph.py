@@ -86,9 +86,14 @@ def of(cell: Cell) -> Graph:
     return graph
 
 
+def stage_name(stage: Stage) -> str:
+    """What a stage's function is called in the cell's file."""
+    return getattr(stage.forward, "__name__", "forward")
+
+
 def _add_stage(graph: Graph, cell: Cell, stage: Stage, number: int, column: int) -> int:
     """Add a stage's nodes and edges from `column` on; return the first column after it."""
-    function = Node(f"stage:{number}", "stage", stage.forward.__name__, column + 1, number)
+    function = Node(f"stage:{number}", "stage", stage_name(stage), column + 1, number)
     trained = {parameter.name: parameter.trained for parameter in cell.parameters}
     if not stage.gates and not stage.parameters:
         function = Node(function.key, "stage", function.label, column, number)

@@ -5,6 +5,7 @@ What latex2mathml does not know it passes on as it stands; here that is an error
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -14,6 +15,7 @@ ALIGNED = re.compile(r"\\(begin|end)\{(?:align|aligned|split|gather|gathered)\*?
 INNERMOST = re.compile(r"\\begin\{(\w+\*?)\}(?:(?!\\begin\{).)*?\\end\{\1\}", re.DOTALL)
 RELATIONS = set("=<>≤≥≠≈≡∼∝∈∉←→↦⇒≔≜:") | {":="}
 BINARY = set("+−-⊙⊗⊕⋅∘×/∗⋆∪∩") | {"mod"}
+THIN, NAMED = "0.17em", ("mi", "msub", "msup", "msubsup")
 SIGN = "a sign, not a difference"
 OPENING, CLOSING = set("([{⟨⌊⌈"), set(")]}⟩⌋⌉,;.!")
 
@@ -73,7 +75,7 @@ def _with_environment(latex: str) -> str:
 
 
 def _mend(element: ET.Element) -> None:
-    """Say what browsers understand: alignment as style, styled digits as characters, a word as one identifier."""
+    """Say what browsers understand: alignment as style, styled digits as characters, names as one word."""
     if align := element.attrib.pop("columnalign", None):
         element.set("style", f"text-align: {align}")
     variant = element.get("mathvariant")
@@ -89,6 +91,13 @@ def _mend(element: ET.Element) -> None:
             element.remove(child)
         else:
             merged.append(child)
+    for place, (left, right) in reversed(list(enumerate(itertools.pairwise(list(element))))):
+        if left.tag in NAMED and right.tag in NAMED and (_is_word(left) or _is_word(right)):
+            element.insert(place + 1, ET.Element("mspace", width=THIN))
+
+
+def _is_word(element: ET.Element) -> bool:
+    return element.tag == "mi" and len(element.text or "") > 1
 
 
 def _tokens(element: ET.Element) -> list[str]:
