@@ -8,7 +8,8 @@ Inference keeps nothing (``inference_mode``, ``tape=False``); training is zeroin
 sides have both biases. The roof is a loop of multiply-adds in registers, timed in the same rounds. FLOPs: 2 B T per
 weight, training three times that. Peak memory and start-up times come from fresh processes. A peer that is not
 installed is a row. ``--set measure=speed --set shape=150x1x256x256`` times a shape of your own (T x B x I x H), and
-``--set peers=torch+jax`` chooses.
+``--set peers=torch+jax`` chooses. The other cells have the experiment throughput_cells, variable lengths
+throughput_lengths.
 
 Sources: the shapes are those of the field's benchmarks (DeepBench, FlashRNN, haste, MXNet, oneDNN issue 837), some with
 fewer steps than published: what counts is the time per step. The limits in the claims are this project's own goals.
@@ -40,7 +41,6 @@ def sweep(preset, device):
     """Speed beside the peers, growth along T, B and H, memory, start-up."""
     if device != "cpu":
         return []
-    others = [name for name in cells.names() if name not in tasks.COMMON]
     if preset == "smoke":
         few = {"rounds": 3}
         return [
@@ -57,8 +57,8 @@ def sweep(preset, device):
             found += [_setting("speed", cell, shape, threads, engines, **more) for cell in (RNN, GRU, LSTM)]
         found.append(_setting("speed", RNN, "10x32x1760x1760" if large else ONE, threads, engines, "relu", **more))
     for shape in TABLE if large else (ONE,):
-        found += [_setting("speed", cell, shape, peers="reference", **more) for cell in (*others, RNN, GRU, LSTM)]
-    for cell in (*tasks.COMMON, *(others if large else ())):
+        found += [_setting("speed", cell, shape, peers="reference", **more) for cell in (RNN, GRU, LSTM)]
+    for cell in cells.names() if large else tasks.COMMON:
         found += [_setting("growth", cell, "40x32x128x128", axis=axis, **more) for axis in "TBH"]
     for cell in tasks.COMMON:
         found.append(_setting("memory", cell, "100x32x256x256", peers="torch", rounds=1))

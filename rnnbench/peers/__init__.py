@@ -5,7 +5,9 @@
 ``process``     a worker process: started, asked line by line, timed out, reaped
 ``worker``      the other end of the pipe
 ``own``         rnnbench itself, and its NumPy reference driver
-``torch_peer``  PyTorch, eager with oneDNN and without it, and compiled
+``torch_peer``  PyTorch, eager with oneDNN and without it, compiled, and with packed sequences
+``torch_loop``  any cell as an eager PyTorch loop over time
+``torch_ops``   a cell's pure functions on PyTorch tensors
 ``onnx_peer``   ONNX Runtime (inference only)
 ``jax_peer``    JAX, jit and scan
 ``roof``        how fast this processor multiplies and adds when nothing has to be fetched
@@ -14,6 +16,9 @@
 ``quiet``       did others want the processors meanwhile?
 ``spread``      medians, their intervals, and when "faster" may be said
 ``trial``       all of it for one cell and shape
+``model``       what a call of any cell may take, from the parts that ``alone`` measures
+``alone``       those parts: the LSTM's products, the pointwise functions, a copy
+``lengths``     rows of several lengths, beside full length and packed sequences
 ``growth``      how cost grows with T, B and H
 ``once``        peak memory and start-up time, in fresh processes
 ``frames``      the rows as tables to read

@@ -19,7 +19,9 @@ RATIO = ["ratio", "ratio_low", "ratio_high"]
 NUMBERS = [
     "threads", "rounds_timed", "cores", "error", "size", *OURS, "us_per_step_low", "us_per_step_high", *RATIO,
     "gflops_low", "gflops_high", "exponent", "exponent_low", "exponent_high", "ms", "ms_low", "ms_high", "peak_mb",
-    "tape_mb", "others_cores", "before_mb", "import_s", "first_call_s", "second_call_s",
+    "tape_mb", "others_cores", "before_mb", "import_s", "first_call_s", "second_call_s", "products_us", "pointwise_us",
+    "memory_us", "model_us", "over_model", "over_model_low", "over_model_high", "sum_fraction", "over_sum",
+    "over_sum_low", "over_sum_high",
 ]  # fmt: skip
 TEXTS = ["kind", "peer", "outcome", "detail", "verdict", "direction", "cell", "activation", "shape", "axis", "cache"]
 
@@ -97,7 +99,7 @@ def _beside(part, more=()):
             line |= {"µs per step": ours["us_per_step"], "GF/s": ours["gflops"]}
             line |= {
                 "roof GF/s": roof["gflops"].iloc[0] if len(roof) else None,
-                "of roof": _span(ours, "roof_fraction"),
+                "of roof": span_words(ours, "roof_fraction"),
             }
         for row in group[~group["peer"].isin((RNNBENCH, ROOF, PACKED))].itertuples():
             line[f"over {row.peer}"] = ratio_words(row)
@@ -119,7 +121,8 @@ def ratio_words(row) -> str:
     return f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f}) {row.verdict}"
 
 
-def _span(row, name):
+def span_words(row, name: str) -> str:
+    """A number of a row with its interval."""
     return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
 
 

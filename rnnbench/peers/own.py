@@ -50,14 +50,25 @@ def flops(task: Task) -> int:
     return per_step * task.shape.T * task.shape.B * (3 if task.training else 1)
 
 
+def trained(task: Task) -> tuple[str, ...]:
+    """The parameters that training has a gradient for."""
+    layer = make_layer(task)
+    fixed = {parameter.name for parameter in layer.cell.parameters if not parameter.trained}
+    return tuple(name for name in layer.params if name not in fixed)
+
+
 def prepare(task: Task, arrays: dict) -> Job:
-    """A layer with these weights, and the call of its direction."""
+    """A layer with these weights, and the call of its direction; with `lengths` among the arrays, rows end early."""
     if task.variant == "roof":
         return _roof(task)
+    if task.variant in ("lstm", "pointwise", "copy"):
+        from rnnbench.peers import alone
+
+        return alone.prepare(task)
     from rnnbench.kernels import threads
 
     threads.set_num_threads(task.threads)
-    layer, x, dy = make_layer(task), arrays["x"], arrays["dy"]
+    layer, x, dy, lengths = make_layer(task), arrays["x"], arrays["dy"], arrays.get("lengths")
     for name, value in layer.params.items():
         value[...] = arrays[name]
     if task.variant == "frozen":
@@ -67,11 +78,11 @@ def prepare(task: Task, arrays: dict) -> Job:
         contextlib.ExitStack().enter_context(layer.frozen())
 
     def infer():
-        return layer.forward(x, tape=False)
+        return layer.forward(x, lengths=lengths, tape=False)
 
     def train():
         layer.zero_grad()
-        y, state = layer.forward(x)
+        y, state = layer.forward(x, lengths=lengths)
         dx, _ = layer.backward(dy)
         return y, state, dx
 

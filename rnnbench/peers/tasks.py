@@ -99,15 +99,18 @@ class Job(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """Where a peer's code is, which variant of it, what it needs, and whether it trains."""
+    """Where a peer's code is, which variant of it, what it needs, whether it trains, and its best environment."""
 
     module: str
     variant: str
     needs: tuple[str, ...]
     trains: bool = True
+    env: tuple[tuple[str, str], ...] = ()
 
 
 HERE = "rnnbench.peers"
+# glibc maps blocks beyond 32 MiB afresh each time, and packed sequences make one per step: five times as slow
+KEEP = (("MALLOC_MMAP_MAX_", "0"), ("MALLOC_TRIM_THRESHOLD_", str(10**11)))
 OWN = Peer(f"{HERE}.own", "cpu", ())
 FROZEN = Peer(f"{HERE}.own", "frozen", (), trains=False)
 PEERS = {
@@ -115,6 +118,8 @@ PEERS = {
     "torch": Peer(f"{HERE}.torch_peer", "onednn", ("torch",)),
     "torch-plain": Peer(f"{HERE}.torch_peer", "plain", ("torch",)),
     "torch-compile": Peer(f"{HERE}.torch_peer", "compile", ("torch",)),
+    "torch-packed": Peer(f"{HERE}.torch_peer", "packed", ("torch",), env=KEEP),  # rows of several lengths
+    "torch-loop": Peer(f"{HERE}.torch_loop", "", ("torch",)),  # any cell that torch.nn has not
     "onnxruntime": Peer(f"{HERE}.onnx_peer", "", ("onnxruntime", "onnx"), trains=False),
     "jax": Peer(f"{HERE}.jax_peer", "", ("jax",)),
 }

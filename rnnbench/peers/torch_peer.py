@@ -1,4 +1,5 @@
-"""PyTorch: eager with oneDNN (its best for the LSTM), eager without it, and compiled where it unrolls in time."""
+"""PyTorch: eager with oneDNN (its best for the LSTM), eager without it, compiled where it unrolls in time, and
+eager with packed sequences."""
 
 from __future__ import annotations
 
@@ -24,7 +25,11 @@ def prepare(task: Task, arrays: dict) -> Job:
     with torch.no_grad():
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             getattr(module, f"{name}_l0").copy_(torch.from_numpy(arrays[name]))
-    run = _compiled(torch, module, task) if task.variant == "compile" else module
+    run = module
+    if task.variant == "compile":
+        run = _compiled(torch, module, task)
+    elif task.variant == "packed":
+        run = _packed(torch, module, task, arrays)
     onednn = task.variant != "plain"
     x = torch.from_numpy(arrays["x"])
     dy = torch.from_numpy(arrays["dy"])
@@ -54,6 +59,19 @@ def prepare(task: Task, arrays: dict) -> Job:
         return made
 
     return Job(train if task.training else infer, arrays_of)
+
+
+def _packed(torch, module, task, arrays):
+    """The module on rows of these lengths, longest first: packed, run, and padded again, as y is."""
+    if "lengths" not in arrays:
+        raise NotSupported("packing needs lengths")
+    lengths, rnn = torch.from_numpy(arrays["lengths"]), torch.nn.utils.rnn
+
+    def run(x):
+        y, last = module(rnn.pack_padded_sequence(x, lengths))
+        return rnn.pad_packed_sequence(y, total_length=task.shape.T)[0], last
+
+    return run
 
 
 def _compiled(torch, module, task):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnbench.peers import agree, measure, own, quiet, spread
+from rnnbench.peers import agree, measure, model, own, quiet, spread
 from rnnbench.peers.process import PREPARE_SECONDS, PeerError, Process
 from rnnbench.peers.tasks import (
     ABSENT,
@@ -32,6 +32,8 @@ from rnnbench.peers.tasks import (
     missing,
 )
 
+APART = ("reference", "full", "compile", "plain", "packed")
+
 
 class Session:
     """The processes of a trial, and the files through which they get their arrays."""
@@ -42,10 +44,10 @@ class Session:
         self.processes: dict[tuple[str, str], Process] = {}
 
     def process(self, name: str, peer: Peer) -> Process:
-        """The peer's process: our drivers and the variants of torch.compile have one each, others share by module."""
-        key = (peer.module, peer.variant if peer.variant in ("reference", "compile", "plain") else "")
+        """The peer's process: the variants that `APART` names have one each, others share by module."""
+        key = (peer.module, peer.variant if peer.variant in APART else "")
         if key not in self.processes or not self.processes[key].alive:
-            self.processes[key] = self.stack.enter_context(Process(peer.module, self.threads, name))
+            self.processes[key] = self.stack.enter_context(Process(peer.module, self.threads, name, dict(peer.env)))
         return self.processes[key]
 
     def store(self, arrays: dict[str, np.ndarray]) -> str:
@@ -70,7 +72,7 @@ def session(threads: int) -> Iterator[Session]:
 
 
 def rows(task: Task, peers: Sequence[str], rounds: int, rng: np.random.Generator, **timing) -> list[dict]:
-    """Time a cell in both directions beside these peers.
+    """Time a cell in both directions beside these peers, and beside the model if it is none that peers have.
 
     Parameters
     ----------
@@ -97,19 +99,19 @@ def _direction(here, given, task, direction, names, rounds, timing):
     wanted = {RNNBENCH: OWN, ROOF: OWN._replace(variant="roof")}
     wanted |= {PACKED: FROZEN} if not task.training else {}
     wanted |= {name: PEERS[name] for name in names}
+    modelled = not is_common(task.cell, task.activation)
+    wanted |= model.PARTS if modelled else {}
     contestants, told = {}, {}
     for name, peer in wanted.items():
         try:
-            contestants[name] = _prepare(here, given, task, name, peer)
-        except _Refused as refusal:
+            contestants[name] = enter(here, given, task, name, peer)
+        except Refused as refusal:
             told[name] = refusal.outcome, str(refusal)
     if RNNBENCH not in contestants:
         raise PeerError(told[RNNBENCH][1])
     ours, errors = here.results(contestants[RNNBENCH]), {}
-    needed = ("y", "dx", "weight_ih", "weight_hh") if task.training else ("y",)
-    needed = tuple(name for name in needed if name in ours)
-    needed += ("bias_ih", "bias_hh") if task.training and is_common(task.cell, task.activation) else ()
-    for name in [name for name in contestants if name not in (RNNBENCH, ROOF)]:
+    needed = ("y", "dx", *own.trained(task)) if task.training else ("y",)
+    for name in [name for name in contestants if name not in (RNNBENCH, ROOF, *model.PARTS)]:
         try:
             errors[name], problem = agree.disagreement(ours, here.results(contestants[name]), needed)
         except PeerError as error:
@@ -127,10 +129,13 @@ def _direction(here, given, task, direction, names, rounds, timing):
     for name, one in contestants.items():
         if one.error:
             told[name] = FAILED, one.error
-    return [_row(task, name, contestants, told.get(name), errors.get(name), others) for name in wanted]
+    rows = [_row(task, name, contestants, told.get(name), errors.get(name), others) for name in wanted]
+    if not modelled:
+        return rows
+    return [row for row in rows if row["peer"] not in model.PARTS] + [model.row(task, contestants, told, others)]
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """A peer that can't take part: the outcome, and the sentence."""
 
     def __init__(self, outcome: str, sentence: str):
@@ -138,10 +143,17 @@ class _Refused(Exception):
         self.outcome = outcome
 
 
-def _prepare(here, given, task, name, peer):
+def enter(here: Session, given: str, task: Task, name: str, peer: Peer) -> measure.Contestant:
+    """Have a peer prepare a task; `given` is the file with its arrays.
+
+    Raises
+    ------
+    Refused
+        It is not installed, has no such thing, or failed.
+    """
     absent = missing(peer.needs)
     if absent:
-        raise _Refused(ABSENT, absent)
+        raise Refused(ABSENT, absent)
     job = f"{name} {task.direction}"
     process = here.process(name if peer.needs else RNNBENCH, peer)
     try:
@@ -149,9 +161,9 @@ def _prepare(here, given, task, name, peer):
             PREPARE_SECONDS, do="prepare", job=job, task=replace(task, variant=peer.variant).as_json(), arrays=given
         )
     except NotSupported as reason:
-        raise _Refused(UNSUPPORTED, str(reason)) from None
+        raise Refused(UNSUPPORTED, str(reason)) from None
     except PeerError as error:
-        raise _Refused(FAILED, str(error)) from None
+        raise Refused(FAILED, str(error)) from None
     return measure.Contestant(name, process, job)
 
 
@@ -165,16 +177,16 @@ def _row(task, name, contestants, refusal, error, others):
         return row
     if name == ROOF:
         rate = spread.spread(roof_flops(task.threads) / s for s in one.seconds)
-        return row | _numbers("gflops", rate, 1e-9) | {"rounds_timed": rate.count, "cores": _middle(one.cores)}
+        return row | numbers("gflops", rate, 1e-9) | {"rounds_timed": rate.count, "cores": _middle(one.cores)}
     flops, steps = own.flops(task), task.shape.T
     at_roof = spread.spread(
         (flops / s) / (roof_flops(task.threads) / r) for s, r in zip(one.seconds, roof, strict=False)
     )
     time, ratio = spread.spread(one.seconds), spread.ratios(ours, one.seconds)
-    row |= _numbers("us_per_step", time, 1e6 / steps) | {"gflops": round(1e-9 * flops / time.median, 3)}
-    row |= _numbers("roof_fraction", at_roof) | {"rounds_timed": time.count, "cores": _middle(one.cores)}
+    row |= numbers("us_per_step", time, 1e6 / steps) | {"gflops": round(1e-9 * flops / time.median, 3)}
+    row |= numbers("roof_fraction", at_roof) | {"rounds_timed": time.count, "cores": _middle(one.cores)}
     if name != RNNBENCH:
-        row |= _numbers("ratio", ratio) | {"verdict": spread.verdict(ratio, quiet.is_crowded(task.threads, others))}
+        row |= numbers("ratio", ratio) | {"verdict": spread.verdict(ratio, quiet.is_crowded(task.threads, others))}
     return row
 
 
@@ -185,7 +197,8 @@ def roof_flops(threads: int) -> float:
     return threads * own.ROOF_LOOPS * roof.flops_per_loop()
 
 
-def _numbers(name, value, scale=1.0):
+def numbers(name: str, value: spread.Spread, scale: float = 1.0) -> dict[str, float]:
+    """A median with the ends of its interval, as columns."""
     triple = zip(("", "_low", "_high"), value[:3], strict=True)
     return {name + end: float(f"{scale * number:.5g}") for end, number in triple}
 

@@ -1,0 +1,210 @@
+"""The experiments throughput_cells and throughput_lengths: settings, tiny trials, claims. No timing is asserted."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import throughput_cells, throughput_lengths
+from rnnbench import cells
+from rnnbench.layout import Layout
+from rnnbench.peers import measure, model, own, tasks
+from rnnbench.peers.tasks import Shape, Task
+from rnnbench.report import style
+from rnnbench.runner import settings
+from rnnbench.runner.record import encode_rows
+
+EXPERIMENTS = {"throughput_cells": throughput_cells, "throughput_lengths": throughput_lengths}
+
+
+@pytest.fixture(autouse=True)
+def not_alone(monkeypatch):
+    """Tests measure nothing, so they need not wait for each other or for a run."""
+    monkeypatch.setattr(measure, "alone", nullcontext)
+
+
+def measured(experiment, setting):
+    """A frame like the runner's, of a trial that is run here."""
+    rows = list(experiment.run(setting, np.random.default_rng(0)))
+    encode_rows(rows)  # JSON scalars only
+    return pd.DataFrame([setting | row | {"trial": "0", "status": "ok"} for row in rows])
+
+
+def verdicts(experiment, df):
+    return {claim.name: claim.verdict for claim in experiment.claims(df)}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("preset", settings.PRESETS)
+def test_settings_are_flat_unique_and_readable(name, preset):
+    sweep = [settings.check_setting(s, name) for s in EXPERIMENTS[name].sweep(preset, "cpu")]
+    assert sweep and len({settings.canonical(s) for s in sweep}) == len(sweep)
+    for one in sweep:
+        tasks.parse_shape(one["shape"])
+        tasks.parse_peers(one["peers"])
+    assert EXPERIMENTS[name].sweep(preset, "cuda") == []
+
+
+@pytest.mark.parametrize("preset", ["quick", "paper"])
+def test_every_cell_that_others_have_not_is_measured(preset):
+    sweep = throughput_cells.sweep(preset, "cpu")
+    wanted = set(cells.names()) - set(tasks.COMMON)
+    assert {s["cell"] for s in sweep if s["shape"] == throughput_cells.ONE and s["threads"] == 1} == wanted
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_claims_of_an_empty_frame_are_not_yet_run(name):
+    assert set(verdicts(EXPERIMENTS[name], pd.DataFrame()).values()) == {"not yet run"}
+    assert EXPERIMENTS[name].tables(pd.DataFrame()) == {}
+    assert EXPERIMENTS[name].figures(pd.DataFrame()) == {}
+
+
+# ---- any cell ----
+
+
+def test_a_trial_of_a_cell_has_its_model_and_says_who_is_absent(monkeypatch):
+    absent = tasks.PEERS["torch-loop"]._replace(needs=("no_such_torch",))
+    monkeypatch.setitem(tasks.PEERS, "torch-loop", absent)
+    monkeypatch.setattr(throughput_cells, "ONE", "3x2x4x5")
+    df = measured(throughput_cells, throughput_cells._setting("gru", "3x2x4x5", rounds=2))
+    modelled = df[df["kind"] == "model"]
+    assert list(modelled["direction"]) == list(tasks.DIRECTIONS)
+    assert set(modelled["outcome"]) == {"ok"}
+    for column in ("products_us", "pointwise_us", "memory_us", "over_model"):
+        assert (modelled[column] > 0).all()
+    assert not df["peer"].isin(model.PARTS).any()
+    assert set(df.loc[df["peer"] == "torch-loop", "outcome"]) == {"not installed"}
+    tables = throughput_cells.tables(df)
+    assert set(tables) == {"cells", "model", "left_out"}
+    assert list(tables["cells"][0]["over torch-loop"]) == ["not installed"] * 2
+    found = verdicts(throughput_cells, df)
+    assert found["PyTorch loop, inference, 1 thread"] == found["model, training, 2 threads"] == "not yet run"
+    with style.context():
+        assert set(throughput_cells.figures(df)) == {"model_1"}
+
+
+def made_up(over_model=1.0, ratio=25.0, loop_roof=0.03, roof=0.8, verdict="faster"):
+    """A frame of one cell with these numbers in both directions."""
+    lines = []
+    for direction in tasks.DIRECTIONS:
+        key = {"trial": "0", "status": "ok", "cell": "leaky", "activation": None, "shape": throughput_cells.ONE}
+        key |= {"threads": 1, "direction": direction, "outcome": "ok", "us_per_step": 1.0}
+        span = {f"{name}{end}": v for name, v in (("over_model", over_model),) for end in ("", "_low", "_high")}
+        ends = {f"{name}{end}": v for name, v in (("ratio", ratio),) for end in ("", "_low", "_high")}
+        roofs = {f"roof_fraction{end}": roof for end in ("", "_low", "_high")}
+        lines += [
+            key | roofs | {"kind": "time", "peer": "rnnbench"},
+            key | ends | {"kind": "time", "peer": "torch-loop", "roof_fraction": loop_roof, "verdict": verdict},
+            key | span | {"kind": "model", "peer": "rnnbench", "verdict": verdict},
+        ]
+    return pd.DataFrame(lines)
+
+
+@pytest.mark.parametrize(
+    ("changes", "modelled", "looped"),
+    [
+        ({}, "reproduced", "reproduced"),
+        ({"over_model": 1.2}, "not reproduced", "reproduced"),
+        ({"ratio": 19.0}, "reproduced", "not reproduced"),  # the loop leaves room for more: 20 x 0.03 < 1
+        ({"ratio": 3.0, "loop_roof": 0.2}, "reproduced", "reproduced"),  # it leaves none, and 0.8 of the roof is enough
+        ({"ratio": 3.0, "loop_roof": 0.2, "roof": 0.7}, "reproduced", "not reproduced"),
+        ({"verdict": "machine busy"}, "not yet run", "not yet run"),
+    ],
+)
+def test_claims_follow_the_numbers(changes, modelled, looped):
+    df = made_up(**changes)
+    claims = {claim.name: claim for claim in throughput_cells.claims(df)}
+    assert claims["model, training, 1 thread"].verdict == modelled
+    assert claims["PyTorch loop, training, 1 thread"].verdict == looped
+    if changes.get("over_model"):
+        assert "Above: leaky 1.20 (1.20 to 1.20)" in claims["model, training, 1 thread"].note
+    with style.context():
+        assert set(throughput_cells.figures(df)) == {"model_1", "loop_1"}
+
+
+def test_the_traffic_of_an_lstm_is_counted_by_hand():
+    layout = Layout(cells.get("lstm"), 5, 8)  # tape: h, c and i, f, g, o, tanh c
+    assert model.kept(layout, False) == model.traffic(layout, False) == 5 + 8
+    assert model.kept(layout, True) == 5 + 8 + 7 * 8
+    assert model.traffic(layout, True) == 2 * 7 * 8 + 3 * 4 * 8 + 8 + 4 * 5 + 2 * 8
+
+
+@pytest.mark.parametrize("direction", tasks.DIRECTIONS)
+@pytest.mark.parametrize("cell", ["gru", "jordan", "leaky"])
+def test_pointwise_functions_alone_stay_within_their_buffers(cell, direction):
+    from rnnbench.peers import alone
+
+    for threads in (1, 2):
+        job = alone.prepare(Task(cell, None, Shape(4, 3, 2, 21), direction, threads, "pointwise"))
+        before = [array.copy() for array in job.call()]
+        tables, buffers = before[::2], job.call()[1::2]
+        assert all(np.isfinite(buffer).all() for buffer in buffers)
+        for table, buffer in zip(tables, buffers, strict=True):
+            assert len(table) == len(buffer)  # a line per operand
+            assert buffer.nbytes <= max(alone.L1_BYTES, len(table) * table[0, 1] * buffer.shape[1])
+
+
+@pytest.mark.parametrize("cell", ["gru", "leaky"])
+def test_pointwise_operands_are_as_many_as_the_compiled_function_reads(cell):
+    """What the function makes lies in the lines that hold makes: else they were counted wrongly."""
+    from rnnbench.kernels import pointwise
+    from rnnbench.peers import alone
+
+    for stage in cells.get(cell).stages:
+        _, buffer, _, _ = alone.operands(stage, pointwise.FORWARD, 2)
+        inputs = len(stage.gates) + len(stage.reads) + len(stage.parameters)
+        given = [tuple(part) for part in np.split(buffer[:inputs], np.cumsum([len(stage.gates), len(stage.reads)]))]
+        made, saved = stage.forward(*(given[0], given[1], given[2]))
+        alone_run(stage, buffer)
+        np.testing.assert_allclose(buffer[inputs:], np.stack([*made, *saved]), rtol=1e-5)
+
+
+def alone_run(stage, buffer):
+    """Run a stage's compiled forward function once on a buffer of operands."""
+    from numba.core import types
+
+    from rnnbench.kernels import memory, pointwise
+    from rnnbench.kernels.build import compile_function
+    from rnnbench.peers import alone
+
+    _, rows, width = buffer.shape
+    size = alone.engine("float32").lane_bytes
+    table = np.array([(memory.address(one), width * 4, size) for one in buffer], np.int64)
+    repeat = compile_function(alone._repeat, types.void(*[types.int64] * 5))
+    function = pointwise.compiled(stage, types.float32, pointwise.FORWARD).address
+    repeat(function, memory.address(table), rows, width * 4 // size, 1)
+
+
+# ---- lengths ----
+
+
+def test_a_trial_of_lengths_tells_ours_full_length_and_who_is_absent(monkeypatch):
+    absent = tasks.PEERS["torch-packed"]._replace(needs=("no_such_torch",))
+    monkeypatch.setitem(tasks.PEERS, "torch-packed", absent)
+    monkeypatch.setattr(throughput_lengths, "LONG", "9x4x3x5")
+    df = measured(throughput_lengths, throughput_lengths._setting("lstm", "9x4x3x5", rounds=2))
+    assert list(df["outcome"]) == ["ok", "ok", "not installed"] * 2
+    ours = df[df["peer"] == "rnnbench"]
+    assert (ours["over_sum"] > 0).all() and ours["sum_fraction"].between(1 / 9, 1).all()
+    assert set(throughput_lengths.tables(df)) == {"lengths", "left_out"}
+    assert verdicts(throughput_lengths, df)["packed sequences"] == "not yet run"
+
+
+@pytest.mark.peers
+def test_packed_sequences_give_our_numbers():
+    pytest.importorskip("torch", reason="torch is not installed: make test-peers installs it")
+    for cell in tasks.COMMON:
+        df = measured(throughput_lengths, throughput_lengths._setting(cell, "9x4x3x5", rounds=2))
+        packed = df[df["peer"] == "torch-packed"]
+        assert list(packed["outcome"]) == ["ok", "ok"], packed["detail"].tolist()
+
+
+@pytest.mark.peers
+def test_packed_sequences_need_lengths():
+    pytest.importorskip("torch", reason="torch is not installed: make test-peers installs it")
+    from rnnbench.peers import torch_peer
+
+    task = Task("lstm", None, Shape(3, 2, 4, 5), "inference", 1, "packed")
+    with pytest.raises(tasks.NotSupported, match="packing needs lengths"):
+        torch_peer.prepare(task, own.make_arrays(task, np.random.default_rng(0)))
