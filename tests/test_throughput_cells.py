@@ -145,35 +145,34 @@ def test_pointwise_functions_alone_stay_within_their_buffers(cell, direction):
             assert buffer.nbytes <= max(alone.L1_BYTES, len(table) * table[0, 1] * buffer.shape[1])
 
 
+@pytest.mark.parametrize("direction", ["infer", "forward", "backward"])
 @pytest.mark.parametrize("cell", ["gru", "leaky"])
-def test_pointwise_operands_are_as_many_as_the_compiled_function_reads(cell):
-    """What the function makes lies in the lines that hold makes: else they were counted wrongly."""
-    from rnnbench.kernels import pointwise
-    from rnnbench.peers import alone
-
-    for stage in cells.get(cell).stages:
-        _, buffer, _, _ = alone.operands(stage, pointwise.FORWARD, 2)
-        inputs = len(stage.gates) + len(stage.reads) + len(stage.parameters)
-        given = [tuple(part) for part in np.split(buffer[:inputs], np.cumsum([len(stage.gates), len(stage.reads)]))]
-        made, saved = stage.forward(*(given[0], given[1], given[2]))
-        alone_run(stage, buffer)
-        np.testing.assert_allclose(buffer[inputs:], np.stack([*made, *saved]), rtol=1e-5)
-
-
-def alone_run(stage, buffer):
-    """Run a stage's compiled forward function once on a buffer of operands."""
+def test_pointwise_operands_are_as_many_as_the_compiled_function_has(cell, direction):
+    """What the function makes lies in the last lines: else they were counted wrongly."""
     from numba.core import types
 
+    from rnnbench.contract import probe
     from rnnbench.kernels import memory, pointwise
     from rnnbench.kernels.build import compile_function
     from rnnbench.peers import alone
 
-    _, rows, width = buffer.shape
-    size = alone.engine("float32").lane_bytes
-    table = np.array([(memory.address(one), width * 4, size) for one in buffer], np.int64)
     repeat = compile_function(alone._repeat, types.void(*[types.int64] * 5))
-    function = pointwise.compiled(stage, types.float32, pointwise.FORWARD).address
-    repeat(function, memory.address(table), rows, width * 4 // size, 1)
+    for stage in cells.get(cell).stages:
+        gates, reads, makes, units = (len(part) for part in (stage.gates, stage.reads, stage.makes, stage.parameters))
+        table, buffer, rows, vectors = alone.operands(stage, direction, 2)
+        counts = (makes, reads, makes, probe(stage), units) if direction == "backward" else (gates, reads, units)
+        given = [tuple(part.copy()) for part in np.split(buffer[: sum(counts)], np.cumsum(counts)[:-1])]
+        before = buffer[sum(counts) :].copy()
+        if direction == "backward":
+            da, dreads, dp = stage.backward(*given)
+            expected = [*da, *(d + there for d, there in zip(dreads, before[gates:], strict=False)), *dp]
+        else:
+            made, saved = stage.forward(*given)
+            expected = [*made, *(saved if direction == "forward" else ())]
+        function = pointwise.compiled(stage, types.float32, direction).address
+        repeat(function, memory.address(table), rows, vectors, 1)
+        assert len(expected) == len(before)
+        np.testing.assert_allclose(buffer[sum(counts) :], np.broadcast_arrays(*expected, before[0])[:-1], rtol=1e-5)
 
 
 # ---- lengths ----
