@@ -125,14 +125,14 @@ def tables(df):
     times, models = frames.rows(df, "time"), frames.rows(df, "model")
     lines, terms = [], []
     key = ["cell", "shape", "threads", "direction"]
-    for (_, *place), group in times.groupby(["trial", *key]):
+    for (*place, _), group in times.groupby([*key, "trial"]):
         by_peer = {row["peer"]: row for _, row in group.iterrows()}
         ours = by_peer[tasks.RNNBENCH]
         line = dict(zip(key, place, strict=True))
         line |= {"µs per step": ours["us_per_step"], "of roof": frames.span_words(ours, "roof_fraction")}
         beside = [name for name in by_peer if name not in (tasks.RNNBENCH, tasks.ROOF, tasks.PACKED)]
         lines.append(line | {f"over {name}": frames.ratio_words(by_peer[name]) for name in beside})
-    for _, row in models[models["outcome"] == "ok"].iterrows():
+    for _, row in models[models["outcome"] == "ok"].sort_values(key).iterrows():
         parts = {name: row[f"{name}_us"] for name in ("products", "pointwise", "memory", "model")}
         over = f"{frames.span_words(row, 'over_model')} {row['verdict']}"
         terms.append({name: row[name] for name in key} | {"ours": row["us_per_step"]} | parts | {"ours/model": over})
