@@ -152,11 +152,9 @@ def test_pointwise_operands_are_as_many_as_the_compiled_function_has(cell, direc
     from numba.core import types
 
     from rnnbench.contract import probe
-    from rnnbench.kernels import memory, pointwise
-    from rnnbench.kernels.build import compile_function
+    from rnnbench.kernels import memory, pointwise, threads
     from rnnbench.peers import alone
 
-    repeat = compile_function(alone._repeat, types.void(*[types.int64] * 5))
     for stage in cells.get(cell).stages:
         gates, reads, makes, units = (len(part) for part in (stage.gates, stage.reads, stage.makes, stage.parameters))
         table, buffer, rows, vectors = alone.operands(stage, direction, 2)
@@ -170,7 +168,8 @@ def test_pointwise_operands_are_as_many_as_the_compiled_function_has(cell, direc
             made, saved = stage.forward(*given)
             expected = [*made, *(saved if direction == "forward" else ())]
         function = pointwise.compiled(stage, types.float32, direction).address
-        repeat(function, memory.address(table), rows, vectors, 1)
+        calls = np.array([(function, memory.address(table), rows, vectors, 1)], np.int64)
+        threads.run(alone.compiled(alone._repeat), np.array([(memory.address(calls), 1)], np.int64))
         assert len(expected) == len(before)
         np.testing.assert_allclose(buffer[sum(counts) :], np.broadcast_arrays(*expected, before[0])[:-1], rtol=1e-5)
 

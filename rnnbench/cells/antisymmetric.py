@@ -37,7 +37,11 @@ def antisymmetric(gamma):
         g = dused["weight_hh"]
         return {"weight_hh": g - g.T}
 
-    return WeightMap(used, gradient)
+    def free(shapes):
+        units = shapes["weight_hh"][0]
+        return {"weight_hh": units * (units - 1) // 2}
+
+    return WeightMap(used, gradient, free)
 
 
 def plain(eps):

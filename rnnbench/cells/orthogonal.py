@@ -70,7 +70,11 @@ def scaled_cayley(reflections):
         m = -np.linalg.solve(eye - a, dq @ (eye + cayley(a, eye)).T)
         return {"weight_hh": (m - m.T).astype(r.dtype)}
 
-    return WeightMap(used, gradient)
+    def free(shapes):
+        units = shapes["weight_hh"][0]
+        return {"weight_hh": units * (units - 1) // 2}
+
+    return WeightMap(used, gradient, free)
 
 
 def build(activation="tanh", reflections=0.0):

@@ -9,8 +9,9 @@ from numba.core import types
 
 from rnnbench.contract import probe
 from rnnbench.kernels import memory, pointwise, threads
-from rnnbench.kernels.build import compile_function
+from rnnbench.kernels.build import compile_pointer, token
 from rnnbench.kernels.engine import engine
+from rnnbench.kernels.raw import call_stage, copy_bytes, view
 from rnnbench.peers import model, own
 from rnnbench.peers.tasks import Job, Task
 
@@ -32,15 +33,30 @@ def _copy(task, layout):
     half = -(-model.kept(layout, task.training) * task.shape.T * task.shape.B // 2)
     source, target = np.ones(half, np.float32), np.ones(half, np.float32)
     cuts = [half * i // task.threads for i in range(task.threads + 1)]
-    pieces = [(target[a:b], source[a:b]) for a, b in pairwise(cuts)]
-    return lambda: threads.run(np.copyto, pieces)
+    pieces = [(memory.address(target[a:]), memory.address(source[a:]), 4 * (b - a)) for a, b in pairwise(cuts) if b > a]
+    tasks = np.array(pieces, np.int64)
+
+    def call():
+        threads.run(compiled(_move), tasks)
+        return target, source
+
+    return call
+
+
+def compiled(function):
+    """Address of a function of a task."""
+    return compile_pointer(function, types.void(token(types.float32).type, types.int64)).address
+
+
+def _move(build, task):
+    line = view(task, 1, 3)
+    copy_bytes(line[0, 0], line[0, 1], line[0, 2])
 
 
 def _pointwise(task, layout):
     """Every stage's functions, as often as the call's elements take; threads share them evenly."""
-    repeat = compile_function(_repeat, types.void(*[types.int64] * 5))
     directions = (pointwise.FORWARD, pointwise.BACKWARD) if task.training else (pointwise.INFER,)
-    pieces, buffers = [], []  # compiled code knows only the buffers' addresses
+    pieces, buffers = [], []  # kept: compiled code knows only their addresses
     for thread in range(task.threads):
         calls = []
         for stage, width in zip(layout.cell.stages, layout.stage_widths, strict=True):
@@ -51,14 +67,11 @@ def _pointwise(task, layout):
                 times = task.shape.T * task.shape.B * all_vectors / (task.threads * rows * vectors)
                 function = pointwise.compiled(stage, types.float32, direction).address
                 calls.append((function, memory.address(table), rows, vectors, max(1, round(times))))
-        pieces.append((calls,))
-
-    def run(calls):
-        for given in calls:
-            repeat(*given)
+        pieces.append(np.array(calls, np.int64))
+    tasks = np.array([(memory.address(piece), len(piece)) for piece in pieces], np.int64)
 
     def call():
-        threads.run(run, pieces)
+        threads.run(compiled(_repeat), tasks)
         return buffers
 
     return call
@@ -81,6 +94,9 @@ def operands(stage, direction, most_vectors, seed=0):
     return np.array(lines, np.int64), buffer, rows, vectors
 
 
-def _repeat(function, table, rows, vectors, times):
-    for _ in range(times):
-        memory.call_stage(function, table, rows, vectors)
+def _repeat(build, task):
+    mine = view(task, 1, 2)
+    calls = view(mine[0, 0], mine[0, 1], 5)
+    for i in range(len(calls)):
+        for _ in range(calls[i, 4]):
+            call_stage(calls[i, 0], calls[i, 1], calls[i, 2], calls[i, 3])
