@@ -68,10 +68,9 @@ def _pointwise(task, layout):
                 function = pointwise.compiled(stage, types.float32, direction).address
                 calls.append((function, memory.address(table), rows, vectors, max(1, round(times))))
         pieces.append(np.array(calls, np.int64))
-    tasks = np.array([(memory.address(piece), len(piece)) for piece in pieces], np.int64)
 
     def call():
-        threads.run(compiled(_repeat), tasks)
+        threads.run(compiled(_repeat), np.array([(memory.address(piece), len(piece)) for piece in pieces], np.int64))
         return buffers
 
     return call
