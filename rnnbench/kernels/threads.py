@@ -135,9 +135,13 @@ class _Crew:
             self._spread()
         self.job[crew.NEXT // 8] = self.job[crew.DONE // 8] = 0
         self.job[crew.FUNCTION // 8 :] = function, memory.address(tasks), tasks.strides[0], len(tasks)
-        for helper in self.helpers[:helpers]:
-            helper.post(self.address)
-        call(None, crew.WORK, 0, self.address, helpers, pause())
+        posted = 0
+        try:
+            for helper in self.helpers[:helpers]:
+                helper.post(self.address)
+                posted += 1
+        finally:  # even when interrupted: what the helpers work on must outlive their work
+            call(None, crew.WORK, 0, self.address, posted, pause())
 
     def _spread(self):
         """Give each helper a processor of its own, other than the caller's.
