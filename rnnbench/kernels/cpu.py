@@ -105,7 +105,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
     if keep and prepared.back is None:
         _prepare_backward(prepared, sizes)
-    x = _copied(x) if keep else np.ascontiguousarray(x)
+    inputs = _with_room(sizes, x, keep)
     active = np.array(active, np.int64)
     feed = feed or {}
     masks = _masks(feed, active, rows)
@@ -120,7 +120,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
         y[...] = 0
     addresses = {
         "active": memory.address(active), "arena": memory.address(arena), "packed": memory.address(prepared.packed),
-        "x": memory.address(x), "y": memory.address(y),
+        "x": memory.address(inputs), "y": memory.address(y),
     } | {f"mask {name}": memory.address(mask) for name, mask in masks.items()}  # fmt: skip
     program = plan.program.at(addresses)
     if plan.ahead:
@@ -130,7 +130,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     for name in layout.states:
         lane = plan.read[name]
         final[name] = _final(lane.of(arena), lane.lag, layout.widths[name], active, rows)
-    return y, final, Tape(plan, prepared, arena, x, active, masks) if keep else None
+    return y, final, Tape(plan, prepared, arena, inputs, active, masks) if keep else None
 
 
 def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None):
@@ -152,7 +152,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     addresses |= {f"mask {name}": memory.address(mask) for name, mask in tape.masks.items()}
     program = back.walk.at(addresses, {TRUNCATE: truncate or 0, BEFORE: before})
     walk(sizes.engine.backward, sizes, program, blocks_of(sizes, tape.active), back.scratch)
-    dx = np.zeros_like(tape.x) if need_dx else None
+    dx = np.zeros((*tape.x.shape[:3], layout.input_size), sizes.dtype) if need_dx else None
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     if sizes.steps and sizes.rows:
@@ -169,9 +169,13 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     return dx, initial, grads
 
 
-def _copied(array):
-    out = memory.empty(array.shape, array.dtype)
-    out[...] = array
+def _with_room(sizes, x, keep):
+    """The input, copied if a tape is kept (it may be edited before the backward pass) or if rows need some room."""
+    width = x.shape[3]
+    if not keep and sizes.row(width) == width:
+        return np.ascontiguousarray(x)
+    out = memory.empty((*x.shape[:3], sizes.row(width)), x.dtype)
+    out[..., :width] = x
     return out
 
 

@@ -5,11 +5,9 @@ The input's part of the gates (when a batch has too few rows to fill a tile), an
 
 from __future__ import annotations
 
-from numba.core.extending import register_jitable
-
 from rnnbench.kernels.program import ACTIVE, HEADER, LANES, MOST, ROWS, SIZE, STEPS, TILE, WIDTHS
 from rnnbench.kernels.raw import view
-from rnnbench.kernels.walk import at, product, table
+from rnnbench.kernels.walk import at, band, table
 
 TILES = 8  # row tiles that take turns with one panel of weights: their rows stay in the second-level cache
 
@@ -36,24 +34,9 @@ def products(build, task):
         count = active[0, t] * together
         for p in range(len(lines)):
             for row in range(0, count, most * TILES):
-                band(tile, widths, most, lane_bytes, lines, sources, p, t, row, min(row + most * TILES, count))
+                out, init = at(lines, p, 3, t, row), at(lines, p, 8, t, row)
+                band(
+                    tile, widths, most, lane_bytes, lines[p], sources, t, row, min(most * TILES, count - row), 0,
+                    lines[p, 2], out, lines[p, 7], init, lines[p, 12],
+                )  # fmt: skip
         t += together
-
-
-@register_jitable
-def band(tile, widths, most, lane_bytes, lines, sources, p, t, first, stop):
-    """Some neighbouring rows of one product, panel by panel."""
-    count = stop - first
-    tiles = (count + most - 1) // most
-    together = widths[0, (count + tiles - 1) // tiles]
-    for v in range(0, lines[p, 2], together):
-        vectors = min(together, lines[p, 2] - v)
-        for i in range(tiles):
-            row = first + i * count // tiles
-            rows = first + (i + 1) * count // tiles - row
-            out = at(lines, p, 3, t, row) + v * lane_bytes
-            init = at(lines, p, 8, t, row) + v * lane_bytes
-            product(
-                tile, widths, lines[p], sources, t, row, rows, v, vectors, out, lines[p, 7], init, lines[p, 12],
-                lane_bytes,
-            )  # fmt: skip

@@ -8,6 +8,7 @@ from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, so
 from rnnbench.kernels.program import Arena, Program, Ref, Table
 
 L2_BYTES = 384 * 1024  # of weights that a strip of units may use, so that all rows of a block find them in cache
+TILES = 12  # of rows that take turns with one panel of weights, if the strip does not stay in the second-level cache
 STRIP_VECTORS = 32  # of gates per row: with the rows of a tile they stay in the first-level cache
 
 
@@ -40,13 +41,14 @@ class ForwardPlan:
     def __init__(self, sizes, packing, keep, feed, ahead):
         self.sizes, self.packing, self.feed, self.arena = sizes, packing, feed, Arena("arena")
         self._lanes(keep)
-        stages, groups, sources, operands = Table(8), Table(9), Table(8), Table(7)
+        stages, groups, sources, operands = Table(9), Table(9), Table(8), Table(7)
         lines, flat_sources = Table(13), Table(8)
         self.stages, self.groups, self.sources, self.operands = stages, groups, sources, operands
         self.lines, self.flat_sources = lines, flat_sources
         for number in range(len(sizes.layout.cell.stages)):
             self._stage(number, keep, ahead)
-        self.scratch = 32 * len(operands) + 64 + sizes.engine.most * max(stages.values[7::8])
+        most = max(row * rows for row, rows in zip(stages.values[7::9], stages.values[8::9], strict=True))
+        self.scratch = 32 * len(operands) + 64 + most
         tables = [stages, groups, sources, operands, self._outputs(), self._feeds(), lines, flat_sources]
         self.program = Program(sizes.header(), tables, sizes.replicas)
         self.ahead = len(lines) > 0
@@ -72,6 +74,7 @@ class ForwardPlan:
         vectors, total = sizes.vectors(width), len(stage.gates)
         depth = sum(layout.widths[parse(s)[0]] for g in stage.gates for s in g.sources)
         strip = max(2, min(vectors, STRIP_VECTORS // max(total, 1), L2_BYTES // max(depth * lane_bytes, 1)) // 2 * 2)
+        tiles = TILES if strip * depth * lane_bytes > L2_BYTES else 1
         first_group, first_operand, column, place = len(self.groups), len(self.operands), 0, {}
         for names_sources, gates in groups_of(stage):
             self._group(names_sources, gates, vectors, column * lane_bytes, ahead)
@@ -92,7 +95,7 @@ class ForwardPlan:
         direction = pointwise.FORWARD if keep else pointwise.INFER
         self.stages.add(
             pointwise.compiled(stage, sizes.engine.dtype, direction).address, vectors, first_group, len(self.groups),
-            first_operand, len(self.operands), strip, scratch_row,
+            first_operand, len(self.operands), strip, scratch_row, sizes.engine.most * tiles,
         )  # fmt: skip
 
     def _group(self, names, gates, vectors, offset, ahead):

@@ -12,7 +12,7 @@ class Lane:
     """A buffer (R, ring, B, width padded to vectors) in an arena: a line per step, of which `lag` before step 0."""
 
     def __init__(self, sizes, arena, width, ring, lag=0):
-        self.shape = (sizes.replicas, ring, sizes.rows, sizes.vectors(width) * sizes.lanes)
+        self.shape = (sizes.replicas, ring, sizes.rows, sizes.row(sizes.vectors(width) * sizes.lanes))
         self.dtype, self.lag, self.ring, self.arena = sizes.dtype, lag, ring, arena.root
         self.per_row = self.shape[3] * sizes.dtype.itemsize
         self.per_step = self.per_row * sizes.rows
@@ -41,6 +41,10 @@ class Sizes:
     def vectors(self, width):
         """Vectors that hold `width` numbers."""
         return -(-width // self.lanes)
+
+    def row(self, width):
+        """Numbers from row to row of a buffer: rows a multiple of half a page apart fall into the same cache sets."""
+        return width + self.lanes * (width * self.dtype.itemsize % 2048 == 0 and width > 0)
 
     def header(self, chunk=0):
         """What every program starts with."""
@@ -73,7 +77,7 @@ def constant_line(ref):
 
 
 def array_line(root, shape, itemsize):
-    """A buffer line for a user's contiguous array (R, T, B, width)."""
+    """A buffer line for a contiguous array (R, T, B, width)."""
     per_row = shape[3] * itemsize
     per_step = per_row * shape[2]
     return Ref(root, 0, per_step * shape[1]), max(shape[1], 1), 0, per_step, per_row
@@ -83,6 +87,6 @@ def source_line(sizes, source, lanes):
     """Return the buffer line of a source."""
     name, lag = parse(source)
     if name == INPUT:
-        shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.layout.input_size)
+        shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.row(sizes.layout.input_size))
         return array_line("x", shape, sizes.dtype.itemsize)
     return lanes["made" if lag == 0 else "read"][name].line(lag)

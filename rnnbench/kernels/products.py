@@ -9,7 +9,7 @@ import numpy as np
 from rnnbench.kernels import gradients, memory, threads
 from rnnbench.kernels.split import tasks_of
 
-FLAT_ROWS = 192  # rows of one task of a flat product
+FLAT_ROWS = 192  # rows of one task of a flat product, about
 AHEAD_TABLE = 6  # of the forward program
 
 
@@ -35,8 +35,10 @@ def input_gradients(plan, addresses, dx, active):
 
 
 def _flat(sizes, program, table):
-    steps = max(1, FLAT_ROWS // max(sizes.rows, 1))
-    pieces = [(table, t, min(t + steps, sizes.steps)) for t in range(0, sizes.steps, steps)]
+    workers = threads.get_num_threads()
+    count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
+    count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
+    pieces = [(table, sizes.steps * i // count, sizes.steps * (i + 1) // count) for i in range(count)]
     threads.run(sizes.engine.products, tasks_of(program, pieces))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from rnnbench.kernels import memory, threads
 
 SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
+LARGE = 2**24  # bytes of weights that are better read once for all rows than once per thread
 SMALL_STEP = 150_000  # the same for a stage of one step, of a team: its threads wait for each other at each
 
 
@@ -22,9 +23,10 @@ def tasks_of(program, pieces):
 
 
 def is_team(sizes):
-    """Whether a single block of all rows is best walked by several threads: few rows, much to do at each step."""
-    work = sizes.rows * sizes.layout.flops_per_step() / len(sizes.layout.cell.stages)
-    return sizes.replicas == 1 and sizes.rows <= sizes.engine.most and work >= SMALL_STEP
+    """Whether a single block of all rows is best walked by several threads: few rows, or weights beyond any cache."""
+    flops = sizes.layout.flops_per_step()
+    fits = sizes.rows <= sizes.engine.most or flops // 2 * sizes.dtype.itemsize > LARGE
+    return sizes.replicas == 1 and fits and sizes.rows * flops / len(sizes.layout.cell.stages) >= SMALL_STEP
 
 
 def blocks_of(sizes, active):

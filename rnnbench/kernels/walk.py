@@ -75,6 +75,23 @@ def table(program, number, columns):
     return view(program[0, HEADER + 2 * number], program[0, HEADER + 2 * number + 1], columns)
 
 
+@register_jitable
+def band(
+    tile, widths, most, lane_bytes, line, sources, t, row, rows, first, count, out, out_row, init, init_row
+):  # fmt: skip
+    """A product for some neighbouring rows, panel by panel: the tiles of all rows find the panel in cache."""
+    tiles = (rows + most - 1) // most
+    together = widths[0, (rows + tiles - 1) // tiles]
+    for v in range(0, count, together):
+        for i in range(tiles):
+            above, below = i * rows // tiles, (i + 1) * rows // tiles
+            product(
+                tile, widths, line, sources, t, row + above, below - above, first + v, min(together, count - v),
+                out + above * out_row + v * lane_bytes, out_row, init + above * init_row + v * lane_bytes, init_row,
+                lane_bytes,
+            )  # fmt: skip
+
+
 def forward(build, task):
     """Walk a block of rows forward through all steps.
 
@@ -82,7 +99,8 @@ def forward(build, task):
     team (see :func:`rnnbench.kernels.crew.meet`). Each part of a team makes its own units of every vector; before a
     stage all meet, because products read all units. Tables of the program, one line each of int64:
 
-    stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row
+    stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row,
+             rows of a band
     groups   sources from-to, gates, scratch offset, then the buffer that products start from (bias)
     sources  see `product`
     operands buffer (5), bytes per vector, 1 if the address is an offset into the scratch
@@ -94,7 +112,7 @@ def forward(build, task):
     tile, most, lane_bytes = program[0, TILE], program[0, MOST], program[0, LANES] * program[0, SIZE]
     steps, first, stop = program[0, STEPS], mine[0, 2], mine[0, 3]
     widths, active = view(program[0, WIDTHS], 1, most + 1), view(program[0, ACTIVE], 1, steps)
-    stages, groups, sources = table(program, 0, 8), table(program, 1, 9), table(program, 2, 8)
+    stages, groups, sources = table(program, 0, 9), table(program, 1, 9), table(program, 2, 8)
     operands, outputs, feeds = table(program, 3, 7), table(program, 4, 11), table(program, 5, 13)
     lines, bases = mine[0, 1], view(mine[0, 1] + 24 * len(operands), 1, len(operands))
     scratch = (lines + 32 * len(operands) + 63) // 64 * 64
@@ -102,7 +120,6 @@ def forward(build, task):
         n = min(active[0, t], stop) - first
         if n <= 0:
             break
-        tiles = (n + most - 1) // most
         for s in range(len(stages)):
             if t > 0 or s > 0:
                 meet(team)
@@ -113,21 +130,21 @@ def forward(build, task):
             u_stop = share(vectors, team[0, 0] + 1, team[0, 1])
             for u in range(share(vectors, team[0, 0], team[0, 1]), u_stop, strip):
                 count = min(strip, u_stop - u)
-                for i in range(tiles):
-                    row, rows = i * n // tiles, (i + 1) * n // tiles - i * n // tiles
+                for top in range(0, n, stages[s, 8]):
+                    tall = min(stages[s, 8], n - top)
                     for g in range(stages[s, 2], stages[s, 3]):
                         gates, out = groups[g, 2], scratch + groups[g, 3]
-                        init = at(groups, g, 4, t, first + row) + u * gates * lane_bytes
-                        product(
-                            tile, widths, groups[g], sources, t, first + row, rows, u * gates, count * gates,
-                            out, scratch_row, init, groups[g, 8], lane_bytes,
+                        init = at(groups, g, 4, t, first + top) + u * gates * lane_bytes
+                        band(
+                            tile, widths, most, lane_bytes, groups[g], sources, t, first + top, tall, u * gates,
+                            count * gates, out, scratch_row, init, groups[g, 8],
                         )  # fmt: skip
                     for o in range(o_first, o_stop):
                         address = bases[0, o]
-                        if not operands[o, 6]:
-                            address += row * operands[o, 4] + u * operands[o, 5]
+                        if operands[o, 6] == 0:
+                            address += top * operands[o, 4] + u * operands[o, 5]
                         put_line(lines + (o - o_first) * 24, address, operands[o, 4], operands[o, 5])
-                    call_stage(function, lines, rows, count)
+                    call_stage(function, lines, tall, count)
         for c in range(len(outputs)):
             start, size = own_bytes(outputs[c, 10], lane_bytes, team)
             for r in range(first, first + n):
@@ -236,16 +253,10 @@ def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
 
 @register_jitable
 def spread(tile, widths, most, lane_bytes, products, sources, p, team, t, first, count):
-    """Add da times the weights to this part's units of the gradient of one source vector, panel by panel."""
-    tiles = (count + most - 1) // most
-    together = widths[0, (count + tiles - 1) // tiles]
-    v_stop = share(products[p, 7], team[0, 0] + 1, team[0, 1])
-    for v in range(share(products[p, 7], team[0, 0], team[0, 1]), v_stop, together):
-        vectors = min(together, v_stop - v)
-        for i in range(tiles):
-            row, rows = i * count // tiles, (i + 1) * count // tiles - i * count // tiles
-            target = at(products, p, 0, t, first + row) + v * lane_bytes
-            product(
-                tile, widths, products[p, 5:], sources, t, first + row, rows, v, vectors,
-                target, products[p, 4], target, products[p, 4], lane_bytes,
-            )  # fmt: skip
+    """Add da times the weights to this part's units of the gradient of one source vector."""
+    v, v_stop = share(products[p, 7], team[0, 0], team[0, 1]), share(products[p, 7], team[0, 0] + 1, team[0, 1])
+    target = at(products, p, 0, t, first) + v * lane_bytes
+    band(
+        tile, widths, most, lane_bytes, products[p, 5:], sources, t, first, count, v, v_stop - v, target,
+        products[p, 4], target, products[p, 4],
+    )  # fmt: skip
