@@ -2,7 +2,6 @@
 
 import math
 
-import gradients
 import numpy as np
 import pytest
 from helpers import assert_close, problem, randomise
@@ -111,15 +110,6 @@ def test_exponential_gates_never_overflow(dtype, forget):
     for value in (y, dx, *final.values(), *dstate.values(), *layer.grads.values()):
         assert np.isfinite(value).all()
     assert (final["n"] >= 1).all() and np.abs(y).max() <= 1
-
-
-@pytest.mark.parametrize("forget", ["sigmoid", "exp"])
-@pytest.mark.parametrize("options", [{}, {"feed": True}, {"bias": False}], ids=str)
-def test_the_gradient_of_an_slstm_by_a_complex_step(forget, options):
-    """Away from ties its maximum is smooth: the sharper check applies too."""
-    cell = cells.get("slstm", forget=forget)
-    found = gradients.errors(gradients.check_problem(cell, T=6, **options), "complex step")
-    assert max(found.values()) < gradients.TOLERANCE["complex step"], found
 
 
 def test_a_tie_of_the_stabiliser_gives_its_derivative_to_the_forget_gate():
