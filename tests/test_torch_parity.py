@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: make test-p
 pytestmark = pytest.mark.peers
 
 T, B, I, H = 7, 5, 4, 6
+# T, B, I, H: one of each; units beyond a vector and rows beyond a tile, with a rest; a wide input; a single step.
+SIZES = [(1, 1, 1, 1), (12, 19, 9, 37), (3, 2, 70, 5), (1, 33, 16, 32)]
 KINDS = {
     "RNN tanh": ("RNN", {"nonlinearity": "tanh"}, "elman"),
     "RNN relu": ("RNN", {"nonlinearity": "relu"}, "elman"),
@@ -30,8 +32,9 @@ def torch_state(kind, state):
     return tensors, ((tensors["h"], tensors["c"]) if kind == "LSTM" else tensors["h"])
 
 
-def assert_agree(kind, module, layer, dtype):
+def assert_agree(kind, module, layer, dtype, sizes=(T, B, I, H)):
     """Run both forward and back from the same numbers and compare everything."""
+    T, B, I, H = sizes
     rng = np.random.default_rng(1)
     names = ("h", "c") if kind == "LSTM" else ("h",)
 
@@ -76,6 +79,32 @@ def test_from_torch(kind, dtype, bias, device):
     for key, value in expected.items():
         np.testing.assert_array_equal(layer.params[key], value)
     for key, value in assert_agree(kind, module, layer, dtype).items():
+        assert_close(layer.grads[key], value, TOLERANCE[dtype], key)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_torch_at_other_sizes(kind, dtype, sizes):
+    _, _, inputs, units = sizes
+    module = module_for(kind, dtype, I=inputs, H=units)
+    layer = Recurrent.from_torch(module)
+    for key, value in assert_agree(kind, module, layer, dtype, sizes).items():
+        assert_close(layer.grads[key], value, TOLERANCE[dtype], key)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("sizes", [(T, B, I, H), *SIZES], ids=str)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_an_irnn_is_a_relu_network_that_starts_as_the_identity(dtype, sizes, device):
+    _, _, inputs, units = sizes
+    layer = Recurrent("irnn", inputs, units, dtype=dtype, device=device, bias="torch")
+    module = module_for("RNN relu", dtype, I=inputs, H=units)
+    with torch.no_grad():
+        for key, value in layer.params.items():
+            getattr(module, f"{key}_l0").copy_(torch.from_numpy(value))
+    np.testing.assert_array_equal(module.weight_hh_l0.detach().numpy(), np.eye(units))
+    for key, value in assert_agree("RNN relu", module, layer, dtype, sizes).items():
         assert_close(layer.grads[key], value, TOLERANCE[dtype], key)
 
 
