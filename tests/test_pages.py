@@ -1,5 +1,6 @@
 """Every cell has a page: its math is understood, its graph shows all of the contract, and it needs no network."""
 
+import inspect
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from rnnbench import cells
 from rnnbench.contract import INPUT, parse
-from rnnbench.pages import build, card, docstring, drawing, facts
+from rnnbench.pages import build, card, docstring, drawing, facts, options
 from rnnbench.pages import graph as graphs
 from rnnbench.pages.placement import place
 from rnnbench.runner.errors import UserError
@@ -134,6 +135,35 @@ def test_pages_link_to_each_other_and_to_the_code(tmp_path):
         assert written["gru.html"].count(link) == 2, "above and below"
     assert 'rel="prev"' not in written["elman.html"] and 'rel="next"' not in written["lstm.html"]
     assert "131,584" in written["lstm.html"] and "131,584" in written["index.html"]
+
+
+def test_pages_say_what_options_mean_and_lead_to_the_cells_they_name():
+    page = build.page("scrn", cells.names(), OUTPUT)
+    assert "<td><code>context_size</code></td><td><code>None</code></td><td>int &gt;= 1, optional</td>" in page
+    assert page.count("<td>Widths of s and of y; the hidden size unless given.</td>") == 2
+    skip = build.page("skip", cells.names(), OUTPUT)
+    assert "<p><code>delay</code> is d, an integer of at least 2.</p>" in skip and ">Meaning<" not in skip
+    for name in cells.names():
+        said, _, code = build.page(name, cells.names(), OUTPUT).partition('<section id="code">')
+        assert code and "Build the cell" not in said and "rnnbench.cells" not in said and "-----" not in said
+    assert '<a href="gru.html"><code>gru</code></a>' in build.page("mut2", cells.names(), OUTPUT)
+    assert '<a href="gru.html">' not in build.page("mut2", ["mut2", "skip"], OUTPUT)
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_the_section_on_options_names_each_or_is_not_there(name):
+    _, said = options.read(inspect.getdoc(cells.builder(name)))
+    assert not said or said.keys() == cells.option_defaults(name).keys()
+
+
+def test_what_a_docstring_says_of_options():
+    told = "Build it.\n\nMore.\n\nParameters\n----------\na, b : int\n    One,\n    two.\nc\n\nNotes\n-----\nEnd."
+    remark, said = options.read(told)
+    assert remark == "Build it.\n\nMore.\n\nNotes\n-----\nEnd."
+    both = options.Said("int", "One, two.")
+    assert said == {"a": both, "b": both, "c": options.Said("", "")}
+    assert options.read("Build the cell; it has no options.") == ("It has no options.", {})
+    assert options.read("Build the cell.") == options.read("") == ("", {})
 
 
 def test_the_page_of_a_users_cell(tmp_path):

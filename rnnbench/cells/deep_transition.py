@@ -6,7 +6,7 @@ r"""Deep transition: a multilayer perceptron from hidden state to hidden state.
     z^k_t &= \phi(R_{z^k} z^{k-1}_t + b_{z^k}), \quad k = 2 \dots L - 1 \\
     h_t &= \phi(R_h z^{L-1}_t + S_h h_{t-1} + b_h)
 
-L is ``depth``, 2 unless given: z = phi(W x + R h + b), h = phi(R z + b). The shortcut :math:`S_h`, which skips the
+L is ``depth``, 2 unless given, so that :math:`h_t = \phi(R_h z^1_t + b_h)`. The shortcut :math:`S_h`, which skips the
 intermediate layers, is there with ``shortcut=True`` only (the paper's DT(S)-RNN). Gate order z1, z2 ... h; all layers
 are as wide as h.
 

@@ -9,8 +9,8 @@ r"""MUT2, the second of three architectures found by mutation: a reset gate that
 
 The paper's reset gate adds :math:`x_t` itself, which only an input as wide as the state allows. Here a learned
 projection :math:`W_r x_t` stands for it; with :math:`W_r = I` this is the paper's cell. The projection leaves no
-difference from :mod:`rnnbench.cells.gru` but which way z points: the two are one function once W_z, R_z and b_z are
-negated. Gate order z, r, n.
+difference from :mod:`rnnbench.cells.gru` but which way z points: the two are one function once :math:`W_z`, :math:`R_z`
+and :math:`b_z` are negated. Gate order z, r, n.
 
 Source: R. Jozefowicz, W. Zaremba and I. Sutskever, An Empirical Exploration of Recurrent Network Architectures, ICML
 2015.

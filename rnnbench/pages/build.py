@@ -5,23 +5,26 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnbench import cells
-from rnnbench.pages import docstring, drawing, facts
+from rnnbench.pages import docstring, drawing, facts, options
 from rnnbench.report.page import HERE as REPORT
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.store import write_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 HERE = Path(__file__).resolve().parent
 CODE = re.compile(r"``?([^`]+)``?")
+WRITTEN = re.compile(r"<code>(?P<code>[\w.]+)</code>")
 
 
 def build(output: Path, names: Sequence[str] | None = None) -> Path:
@@ -56,6 +59,7 @@ def page(name: str, names: Sequence[str], output: Path) -> str:
     at = list(names).index(name)
     path = cells.file(name)
     told = facts.of(cell)
+    remark, said = options.read(inspect.getdoc(cells.builder(name)) or "")
     return (
         _environment()
         .get_template("cell.html")
@@ -66,7 +70,9 @@ def page(name: str, names: Sequence[str], output: Path) -> str:
             graph=drawing.draw(cell),
             sources=facts.sources(told),
             feeds=_feeds(told),
-            build_says=_as_code(inspect.getdoc(cells.builder(name)) or ""),
+            remark=remark,
+            said=defaultdict(lambda: options.Said("", ""), said),
+            pages={other for other in names if other != name},
             code=path.read_text(encoding="utf-8"),
             file="/".join(path.parts[-3:]) if path.parent == Path(cells.__file__).parent else path.name,
             link=_relative(path, output),
@@ -94,6 +100,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters |= {"spoken": facts.spoken, "plain": facts.plain, "grouped": "{:,}".format}
+    environment.filters |= {"code": _as_code, "linked": _linked}
     return environment
 
 
@@ -112,9 +119,22 @@ def _feeds(told: dict[str, Any]) -> dict[str, str]:
     return {name: ", ".join(gates) for name, gates in gates_of.items()}
 
 
-def _as_code(text: str) -> str:
+def _as_code(text: str) -> Markup:
     """A docstring's backticks as ``<code>``."""
-    return CODE.sub(r"<code>\1</code>", escape(text, quote=False))
+    from markupsafe import Markup
+
+    return Markup(CODE.sub(r"<code>\1</code>", escape(text, quote=False)))
+
+
+def _linked(html: str, names: Collection[str]) -> Markup:
+    """HTML whose code that is the name of a cell, or of its module, leads to that cell's page."""
+    from markupsafe import Markup
+
+    def link(found: re.Match[str]) -> str:
+        name = found["code"].removeprefix(f"{cells.__name__}.")
+        return f'<a href="{name}.html"><code>{name}</code></a>' if name in names else found[0]
+
+    return Markup(WRITTEN.sub(link, html))
 
 
 def _relative(path: Path, folder: Path) -> str:
