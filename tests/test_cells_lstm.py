@@ -45,21 +45,6 @@ def test_an_unknown_choice_of_biased_units_is_refused():
         weight_count(1, 1, 1, biased="cells")
 
 
-# Per unit: products with x and with h, biases, peepholes, and products with gates.
-GREFF = {
-    "lstm_peephole": (4, 3, 0), "lstm_nig": (3, 2, 0), "lstm_nfg": (3, 2, 0), "lstm_nog": (3, 2, 0),
-    "lstm_niaf": (4, 3, 0), "lstm_noaf": (4, 3, 0), "lstm_np": (4, 0, 0), "lstm_cifg": (3, 2, 0), "lstm_fgr": (4, 3, 9),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", GREFF)
-@pytest.mark.parametrize("I, H", [(5, 7), (0, 1)])
-def test_weights_of_the_vanilla_lstm_and_its_variants(name, I, H):
-    gates, peepholes, gate_to_gate = GREFF[name]
-    expected = gates * H * (I + H + 1) + peepholes * H + gate_to_gate * H * H
-    assert Layout(cells.get(name), I, H).weight_count() == expected
-
-
 def random_layer(name, **options):
     return randomise(Recurrent(name, 3, 5, dtype="float64", device="reference", **options))
 

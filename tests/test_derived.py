@@ -138,11 +138,24 @@ def test_a_wrong_hand_derived_backward_is_caught():
 # ---- a cell without backward, from a file ----
 
 
+def code_blocks():
+    """The Python of the README that defines a cell: the whole one, and its functions with the backward written."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    whole, functions = [block for block in blocks if "def forward" in block]
+    return whole, functions
+
+
 def example():
     """The cell that the README shows."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    (found,) = [block for block in blocks if "def forward" in block]
-    return found
+    return code_blocks()[0]
+
+
+def example_by_hand():
+    """The same cell with the backward that the README shows."""
+    whole, functions = code_blocks()
+    text = re.sub(r"def forward.*?\n\n\n", lambda _: functions + "\n\n", whole, count=1, flags=re.DOTALL)
+    text = text.replace("import sigmoid, tanh", "import d_sigmoid, d_tanh, one_minus, sigmoid, tanh")
+    return text.replace("Stage(forward, ", "Stage(forward, backward, ")
 
 
 @pytest.fixture
@@ -174,6 +187,16 @@ def test_the_readme_shows_a_short_cell_without_backward(example_file, monkeypatc
     for stage in cell.stages:
         for direction in (pointwise.FORWARD, pointwise.INFER, pointwise.BACKWARD):
             assert "double" not in llvm_of(stage, types.float32, direction), "numbers in forward stay float32"
+
+
+def test_the_backward_that_the_readme_shows_is_right(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "_user_cells", {})
+    path = tmp_path / "by_hand.py"
+    path.write_text(example_by_hand(), "utf-8")
+    cell = cells.get(cells.load_file(path))
+    assert cell.stages[0].backward.__code__.co_filename == str(path), "nothing is derived"
+    assert max(gradients.errors(gradients.check_problem(cell)).values()) < 1e-10
+    test_the_hand_derived_backward_equals_the_derived_one(lambda: cell)
 
 
 def test_the_command_line_runs_the_cell_of_the_readme(example_file, tmp_path):

@@ -35,6 +35,46 @@ def codes(text):
     return re.findall(r"`([^`]+)`", text)
 
 
+# ---- README.md ----
+
+
+def test_the_readme_lists_every_cell_with_its_year():
+    found = {codes(row[0])[0]: row[1:] for row in table_rows(text_of("README.md")) if codes(row[0]) and len(row) == 3}
+    assert found.keys() == {path.stem for path in (ROOT / "rnnbench" / "cells").glob("[a-z]*.py")}
+    for name, (year, meaning) in found.items():
+        assert int(year) == cells.get(name).year and meaning, name
+
+
+def test_the_readme_lists_every_experiment_with_its_question():
+    found = {codes(row[0])[0]: row[1] for row in table_rows(text_of("README.md")) if len(row) == 2}
+    assert found == {name: experiment.title for name, experiment in find_experiments().items()}
+
+
+def test_the_readme_tells_of_all_that_the_gate_runs():
+    gate, readme = text_of(".ci/run"), text_of("README.md")
+    targets = re.findall(r"^make ([\w-]+)", gate, re.MULTILINE) + re.findall(r"for target in ([^;]+);", gate)[0].split()
+    assert targets == ["test", "test-cuda", "test-peers"]
+    assert all(f"`make {target}`" in readme for target in targets)
+
+
+@pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_to_files_and_named_files_are_there(document):
+    text = text_of(document)
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+        assert (ROOT / document).parent.joinpath(link).is_file(), link
+    for name in re.findall(r"`((?:tests|docs|rnnbench|experiments|benchmarks)/[\w/]+\.(?:py|md))`", text):
+        assert (ROOT / name).is_file(), name
+
+
+# ---- docs/cells.md ----
+
+
+def test_the_tables_of_cells_name_cells():
+    rows = table_rows(text_of("docs/cells.md"))
+    named = [codes(row[0])[0] for row in rows if codes(row[0])]
+    assert len(named) > 30 and set(named) <= set(cells.names())
+
+
 # ---- docs/lectures.md ----
 
 

@@ -130,17 +130,6 @@ def test_the_size_of_an_lem_is_that_of_its_paper():
     assert count == 67_850 and round(count, -3) == 68_000
 
 
-def test_the_sizes_of_the_others_follow_from_their_equations():
-    context, hidden, output, inputs = 40, 100, 7, 11
-    scrn = Layout(cells.get("scrn", context_size=context, output_size=output), inputs, hidden)
-    b, a, r, p = context * inputs, hidden * inputs, hidden * hidden, hidden * context
-    assert scrn.weight_count() == b + a + r + p + output * (hidden + context)
-    assert Layout(cells.get("slstm"), 3, 5).weight_count() == 4 * 5 * (3 + 5 + 1)
-    for gated, rows in ((False, 1), (True, 2)):
-        layout = Layout(cells.get("antisymmetric", gated=gated), 3, 5)
-        assert layout.weight_count() == rows * 5 * (3 + 1) + 5 * 5, "the gate shares the recurrent matrix"
-
-
 @pytest.mark.parametrize(
     "name, options, message",
     [

@@ -5,8 +5,10 @@ The table says where each of our arrays lies in its parameters. Some twins are a
 open, two gates tied, or a state in other units.
 """
 
+import re
 from dataclasses import dataclass, field
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,6 +233,14 @@ def test_the_tables_name_cells_that_there_are():
     twins = {case.split()[0] for case in TWINS}
     assert twins | UNLIKE.keys() <= set(cells.names())
     assert not twins & UNLIKE.keys()
+
+
+def test_the_documents_list_the_twins():
+    lines = (Path(__file__).resolve().parents[1] / "docs" / "cells.md").read_text("utf-8").splitlines()
+    listed = {re.match(r"\| `(\w+)`", line)[1]: line for line in lines if "torchrecurrent `" in line and line[0] == "|"}
+    assert listed.keys() == {case.split()[0] for case in TWINS}
+    for case, twin in TWINS.items():
+        assert f"`{twin.name}`" in listed[case.split()[0]], case
 
 
 @pytest.mark.parametrize("device", DEVICES)
