@@ -9,7 +9,7 @@ All of it is float64 on the reference driver:
 * every result and gradient of a ragged layer with feeds and truncation against the derived backward.
 
 The last column is what adding the cell took: its file, the file of its textbook loop, and helpers.py where one of its
-options or states needs numbers to be tested with.
+options or states needs numbers to be tested with; the README lists it too.
 """
 
 import dataclasses
