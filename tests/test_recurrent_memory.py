@@ -87,11 +87,13 @@ def test_any_memory_layout_is_taken_and_left_as_it_was(layer, change, ragged):
         np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("ragged", [True, False])
+@pytest.mark.parametrize("ragged", [True, False, "sorted"])
 @pytest.mark.parametrize("which", ["x", "state", "feed", "lengths", "y and final state", "params"])
 def test_what_changes_after_forward_does_not_reach_backward(layer, which, ragged):
     given = arguments(layer)
-    if not ragged:
+    if ragged == "sorted":  # no copy is made to put them in order
+        given["lengths"] = np.array([5, 4, 3, 0])
+    elif not ragged:
         del given["lengths"]
     expected = run(layer, given)
     original = {key: value.copy() for key, value in layer.params.items()}
@@ -116,9 +118,11 @@ def test_what_changes_after_forward_does_not_reach_backward(layer, which, ragged
         layer.params[key][...] = value
 
 
-def test_results_share_no_memory_with_arguments_or_each_other(layer):
+@pytest.mark.parametrize("lengths", [None, [3, 5, 0, 4], [5, 4, 3, 0]], ids=str)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_results_share_no_memory_with_arguments_or_each_other(layer, lengths, reverse):
     given = arguments(layer)
-    y, final = layer.forward(given["x"], given["state"])
+    y, final = layer.forward(given["x"], given["state"], lengths=lengths, reverse=reverse)
     dx, dstate = layer.backward(given["dy"], given["dstate"])
     results = [y, dx, *final.values(), *dstate.values()]
     everything = [*results, *leaves(given), *layer.params.values(), *layer.grads.values()]

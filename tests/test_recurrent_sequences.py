@@ -49,10 +49,10 @@ def rows_of(state, row):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_ragged_batch_is_its_rows_one_by_one(name, reverse, device):
+@pytest.mark.parametrize("lengths", [[2, 6, 0, 5], [6, 5, 2, 0], [2, 3, 0, 1]], ids=str)
+def test_a_ragged_batch_is_its_rows_one_by_one(name, reverse, lengths, device):
     layer = make(name, device)
-    lengths = [2, 6, 0, 5]
-    x, dy = data(layer, 6)
+    x, dy = data(layer, max(lengths))
     state, dstate = random_state(layer, B), random_state(layer, B, seed=4)
     for row, length in enumerate(lengths):
         x[length:, row] = np.nan  # never read
@@ -73,13 +73,16 @@ def test_a_ragged_batch_is_its_rows_one_by_one(name, reverse, device):
         assert_close(whole[f"d {key}"], value, 1e-12, key)
 
 
-def test_nan_in_the_padding_of_a_feed_is_never_read(device):
+@pytest.mark.parametrize("lengths", [[4, 1, 3, 0], [4, 3, 1, 0]], ids=str)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_nan_in_the_padding_of_a_feed_is_never_read(lengths, reverse, device):
     layer = make("lstm", device)
     x, dy = data(layer, 4)
-    lengths = np.array([4, 1, 3, 0])
+    lengths = np.array(lengths)
     fed = np.ones((4, B, H))
     fed[np.arange(4)[:, None] >= lengths] = np.nan
-    results = run(layer, x, dy, None, None, lengths=lengths, feed={"h": (fed, np.ones(4, bool))})
+    feed = {"h": (fed, np.ones(4, bool))}
+    results = run(layer, x, dy, None, None, lengths=lengths, reverse=reverse, feed=feed)
     assert all(np.isfinite(v).all() for v in results.values())
 
 

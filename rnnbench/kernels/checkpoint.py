@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnbench.kernels import memory, ragged
+
 
 @dataclass
 class Tape:
@@ -55,8 +57,9 @@ def forward(driver, layout, prepared, x, state, active, feed, every, only_last):
     replicas, steps, rows = x.shape[:3]
     width = layout.widths[layout.cell.output]
     cuts = stretches(steps, every, driver.chunk_steps(rows))
-    tape = Tape(driver, layout, prepared, x.copy(), active, _copied(feed), cuts, [], only_last)
-    y = np.zeros((replicas, rows, width) if only_last else (replicas, steps, rows, width), x.dtype)
+    tape = Tape(driver, layout, prepared, ragged.copied(x, active), active, _copied(feed), cuts, [], only_last)
+    shape = (replicas, rows, width) if only_last else (replicas, steps, rows, width)
+    y = (memory.zeros if only_last else memory.empty)(shape, x.dtype)
     for first, stop in cuts:
         tape.states.append(state)
         part, state, _ = driver.forward(*_stretch(tape, len(tape.states) - 1), keep=False)
@@ -77,7 +80,7 @@ def backward(tape, dy, dstate, truncate=None, need_dx=True):
     dstate, grads : dicts of arrays
         As the driver's backward returns them.
     """
-    dx = np.zeros_like(tape.x) if need_dx else None
+    dx = memory.empty(tape.x.shape, tape.x.dtype) if need_dx else None
     grads = None
     for number in reversed(range(len(tape.cuts))):
         first, stop = tape.cuts[number]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnbench.kernels import memory, threads
+from rnnbench.kernels import memory, ragged, threads
 from rnnbench.kernels.backward_plan import BackwardPlan
 from rnnbench.kernels.forward_plan import ForwardPlan
 from rnnbench.kernels.gradients import chunk_steps
@@ -105,8 +105,8 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
     if keep and prepared.back is None:
         _prepare_backward(prepared, sizes)
-    inputs = _with_room(sizes, x, keep)
     active = np.array(active, np.int64)
+    inputs = _with_room(sizes, x, active, keep)
     feed = feed or {}
     masks = _masks(feed, active, rows)
     blocks = blocks_of(sizes, active)
@@ -116,8 +116,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     arena = memory.empty(plan.arena.size, np.uint8)
     _fill(plan, arena, state, feed, masks)
     y = memory.empty((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
-    if rows and steps and active[-1] != rows:  # what lies beyond a row's end has to be 0
-        y[...] = 0
+    ragged.clear_padding(y, active)
     addresses = {
         "active": memory.address(active), "arena": memory.address(arena), "packed": memory.address(prepared.packed),
         "x": memory.address(inputs), "y": memory.address(y),
@@ -152,13 +151,11 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     addresses |= {f"mask {name}": memory.address(mask) for name, mask in tape.masks.items()}
     program = back.walk.at(addresses, {TRUNCATE: truncate or 0, BEFORE: before})
     walk(sizes.engine.backward, sizes, program, blocks_of(sizes, tape.active), back.scratch)
-    dx = np.zeros((*tape.x.shape[:3], layout.input_size), sizes.dtype) if need_dx else None
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     if sizes.steps and sizes.rows:
         weight_gradients(back, addresses, grads, tape.active)
-        if need_dx:
-            input_gradients(back, addresses, dx, tape.active)
+    dx = input_gradients(back, addresses, tape.active) if need_dx else None
     initial = {}
     for name in layout.states:
         shape = (sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name])
@@ -169,13 +166,13 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     return dx, initial, grads
 
 
-def _with_room(sizes, x, keep):
+def _with_room(sizes, x, active, keep):
     """The input, copied if a tape is kept (it may be edited before the backward pass) or if rows need some room."""
     width = x.shape[3]
     if not keep and sizes.row(width) == width:
         return np.ascontiguousarray(x)
     out = memory.empty((*x.shape[:3], sizes.row(width)), x.dtype)
-    out[..., :width] = x
+    ragged.copy(out[..., :width], x, active)
     return out
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rnnbench.kernels import gradients, memory, threads
+from rnnbench.kernels import gradients, memory, ragged, threads
 from rnnbench.kernels.split import tasks_of
 
 FLAT_ROWS = 192  # rows of one task of a flat product, about
@@ -18,20 +18,23 @@ def products_ahead(sizes, program):
     _flat(sizes, program, AHEAD_TABLE)
 
 
-def input_gradients(plan, addresses, dx, active):
-    """dx = da times the weights of x."""
-    sizes, width = plan.sizes, dx.shape[3]
-    if plan.dx is None:
-        return
-    whole = width % sizes.lanes == 0
+def input_gradients(plan, addresses, active):
+    """Return dx = da times the weights of x."""
+    sizes, width = plan.sizes, plan.sizes.layout.input_size
+    dx = memory.empty((sizes.replicas, sizes.steps, sizes.rows, width), sizes.dtype)
+    if plan.dx is None or not dx.size:
+        dx[...] = 0
+        return dx
     padded = sizes.vectors(width) * sizes.lanes
-    target = dx if whole else memory.empty((*dx.shape[:3], padded), dx.dtype)
+    target = dx if width == padded else memory.empty((*dx.shape[:3], padded), dx.dtype)
     zeros = memory.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
     _flat(sizes, plan.dx.at(addresses | roots), 0)
-    if not whole:
-        running = np.arange(sizes.rows) < active[:, None]
-        np.copyto(dx, target[..., :width], where=running[None, :, :, None])
+    if target is not dx:
+        for t, stop, count in ragged.spans(active):
+            dx[:, t:stop, :count] = target[:, t:stop, :count, :width]
+    ragged.clear_padding(dx, active)
+    return dx
 
 
 def _flat(sizes, program, table):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from rnnbench.kernels import memory, threads
@@ -30,17 +32,19 @@ def is_team(sizes):
 
 
 def blocks_of(sizes, active):
-    """Cut the batch into blocks of rows: one per thread, or more and smaller ones where lengths differ."""
-    workers = threads.get_num_threads()
-    if sizes.rows == 0:
+    """Cut the batch into blocks of rows with equally much to do: one per thread, or a few where lengths differ."""
+    workers, rows = threads.get_num_threads(), sizes.rows
+    if rows == 0:
         return []
     if workers == 1 or not sizes.steps or is_team(sizes) or sizes.layout.flops_per_step() * int(active.sum()) < SMALL:
-        return [(0, sizes.rows)]
+        return [(0, rows)]
     share = max(1, workers // sizes.replicas)
-    if active[-1] < sizes.rows:
-        share = max(share, min(4 * workers, sizes.rows // sizes.engine.most))
-    share = min(share, sizes.rows)
-    return [(i * sizes.rows // share, (i + 1) * sizes.rows // share) for i in range(share)]
+    if active[-1] < rows:  # a step of few rows takes longer than their part: whoever is done first takes the next block
+        share *= max(1, min(4, rows // (2 * sizes.engine.most * share)))
+    lengths = np.searchsorted(-active, -np.arange(rows))
+    done = np.cumsum(lengths)
+    cuts = np.searchsorted(done * share, done[-1] * np.arange(1, share)) + 1
+    return list(pairwise([0, *np.unique(cuts[cuts < rows]).tolist(), rows]))
 
 
 def walk(function, sizes, program, blocks, scratch):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnnbench.contract import LEARNED
+from rnnbench.kernels import memory
 
 
 def integer(name, value, least):
@@ -104,33 +105,61 @@ class Order:
     """
 
     def __init__(self, steps, rows, lengths, reverse):
-        self.trivial = lengths is None and not reverse
         if lengths is None:
             lengths, self.rows = np.full(rows, steps), np.arange(rows)
         else:
             lengths, self.rows = row_order(lengths, steps, rows)
         self.lengths = lengths[self.rows]
         self.active = (self.lengths > np.arange(steps)[:, None]).sum(axis=1)
-        if not self.trivial:
-            self.at = np.nonzero(np.arange(steps)[:, None] < self.lengths)
-            t, b = self.at
-            self.of = (self.lengths[b] - 1 - t if reverse else t, self.rows[b])
+        self.reverse = reverse
+        self.trivial = not reverse and bool((self.rows == np.arange(rows)).all())
 
     def put(self, values):
-        """(T, B, ...) of the user's order into processing order; 0 where a row has ended."""
+        """(T, B, ...) of the user's order into processing order; never mind what stands where a row has ended."""
         if self.trivial:
             return values
-        out = np.zeros_like(values)
-        out[self.at] = values[self.of]
+        out = memory.empty(values.shape, values.dtype)
+        for here, there in self._pieces():
+            out[here] = values[there]
+        return out
+
+    def put_mask(self, mask):
+        """The same of (T, B) booleans, False where a row has ended."""
+        out = np.zeros_like(mask)
+        for here, there in self._pieces():
+            out[here] = mask[there]
         return out
 
     def back(self, values):
-        """(T, B, ...) of the processing order into the user's; 0 where a row has ended."""
+        """(T, B, ...) of the processing order into the user's; 0 where a row has ended (there, too, in `values`)."""
         if self.trivial:
             return values
-        out = np.zeros_like(values)
-        out[self.of] = values[self.at]
+        out = memory.empty(values.shape, values.dtype)
+        for here, there in self._pieces():
+            out[there] = values[here]
+        for there in self._padding():
+            out[there] = 0
         return out
+
+    def _pieces(self):
+        """Pairs of indices, processing order and user's: of the rows one by one, or the steps if these are fewer."""
+        steps, rows = len(self.active), len(self.rows)
+        if self.lengths.min(initial=steps) == steps:
+            yield np.s_[:], np.s_[:: -1 if self.reverse else 1]
+        elif rows <= steps:
+            for i, (row, length) in enumerate(zip(self.rows, self.lengths, strict=True)):
+                if length:
+                    yield np.s_[:length, i], np.s_[length - 1 :: -1, row] if self.reverse else np.s_[:length, row]
+        else:
+            for t, count in enumerate(self.active):
+                step = self.lengths[:count] - 1 - t if self.reverse else t
+                yield np.s_[t, :count], (step, self.rows[:count])
+
+    def _padding(self):
+        """Indices, in the user's order, of what lies beyond the ends of the rows."""
+        if len(self.rows) <= len(self.active):
+            return [np.s_[length:, row] for row, length in zip(self.rows, self.lengths, strict=True)]
+        return [np.s_[t, self.rows[count:]] for t, count in enumerate(self.active)]
 
     def last(self, values):
         """(B, ...) in the user's order: each row's last step of (T, B, ...); 0 for a row of length 0."""
@@ -217,5 +246,5 @@ def feeds(layer, order, given):
                 f"expected booleans of shape ({steps},) or ({steps}, {rows})"
             )
         mask = np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, (steps, rows))
-        out[name] = order.put(values)[None], np.ascontiguousarray(order.put(mask))
+        out[name] = order.put(values)[None], order.put_mask(mask)
     return out

@@ -1,0 +1,31 @@
+"""Rows that end early, longest first: what runs and what is padding, as few rectangles of (steps, rows)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from rnnbench.kernels import memory
+
+
+def spans(active):
+    """Return (first step, stop, running rows) of each stretch of steps in which no row ends."""
+    cuts = [0, *(np.flatnonzero(np.diff(active)) + 1).tolist(), len(active)]
+    return [(t, stop, int(active[t])) for t, stop in pairwise(cuts) if t < stop]
+
+
+def clear_padding(array, active):
+    """Set (R, T, B, width) to 0 where rows have ended; costs as much as there is of it."""
+    rows = array.shape[2]
+    for t, stop, count in spans(active):
+        if count < rows:
+            array[:, t:stop, count:] = 0
+
+
+def copied(array, active):
+    """Return a copy of (R, T, B, width); anything may stand where rows have ended."""
+    out = memory.empty(array.shape, array.dtype)
+    for t, stop, count in spans(active):
+        out[:, t:stop, :count] = array[:, t:stop, :count]
+    return out
