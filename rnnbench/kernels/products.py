@@ -31,8 +31,7 @@ def input_gradients(plan, addresses, active):
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
     _flat(sizes, plan.dx.at(addresses | roots), 0)
     if target is not dx:
-        for t, stop, count in ragged.spans(active):
-            dx[:, t:stop, :count] = target[:, t:stop, :count, :width]
+        ragged.copy(dx, target[..., :width], active)
     ragged.clear_padding(dx, active)
     return dx
 

@@ -23,9 +23,14 @@ def clear_padding(array, active):
             array[:, t:stop, count:] = 0
 
 
+def copy(target, source, active):
+    """Copy what runs from one (R, T, B, width) array into another; where rows have ended, `target` stays as it is."""
+    for t, stop, count in spans(active):
+        target[:, t:stop, :count] = source[:, t:stop, :count]
+
+
 def copied(array, active):
     """Return a copy of (R, T, B, width); anything may stand where rows have ended."""
     out = memory.empty(array.shape, array.dtype)
-    for t, stop, count in spans(active):
-        out[:, t:stop, :count] = array[:, t:stop, :count]
+    copy(out, array, active)
     return out
