@@ -1,16 +1,19 @@
 """How fast does a gradient vanish or explode on its way back through time?
 
-Method: float64. A random unit cotangent over the joint state (all that a cell carries) goes back step by
-step, renormalised on the way; the logarithms of its norm are summed. Eight batch rows are eight trajectories
-and cotangents; inputs are normal with standard deviation ``drive``, after a burn-in of 50 steps. ``gain``, of
-every recurrent block, is the spectral radius (orthogonal, symmetric, identity, spectral_radius), the largest
-singular value (singular_value), or g for entries of std g/sqrt(N) (gaussian). Elman nets are swept over
-activations too, with gains in units of 1/gamma, gamma being the activation's largest derivative. The slope of
-the log norm is fitted over the last three quarters of the lags.
+Method: float64. A random unit cotangent over the joint state (all that a cell carries) goes back step by step,
+renormalised on the way; the logarithms of its norm are summed. Eight batch rows are eight trajectories and cotangents;
+inputs are normal with standard deviation ``drive``, after a burn-in of 50 steps. ``gain``, of every recurrent block,
+is the spectral radius (orthogonal, symmetric, identity, spectral_radius), the largest singular value (singular_value),
+or g for entries of std g/sqrt(N) (gaussian). Elman nets are swept over activations too, with gains in units of
+1/gamma, gamma being the activation's largest derivative. The slope of the log norm is fitted over the last three
+quarters of the lags. Elman, LSTM and leaky nets, whose rates are compared, have more seeds than the other cells, whose
+other initialisers have one.
 
-Sources: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML
-2013; I. Goodfellow, Y. Bengio and A. Courville, Deep Learning, 2016, section 10.7 (its Q L^t Q^T needs a
-symmetric W). Derived: rho^lag for linear networks, the circular law, the Marchenko-Pastur edge.
+Sources: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML 2013; I.
+Goodfellow, Y. Bengio and A. Courville, Deep Learning, 2016, section 10.7 (its Q L^t Q^T needs a symmetric W); S.
+Hochreiter and J. Schmidhuber, Long Short-Term Memory, Neural Computation 9, 1997; B. Chang, M. Chen, E. Haber and E.
+Chi, AntisymmetricRNN: A Dynamical System View on Recurrent Neural Networks, ICLR 2019. Derived: rho^lag for linear
+networks, the circular law, the Marchenko-Pastur edge.
 """
 
 from itertools import product
@@ -20,9 +23,11 @@ import pandas as pd
 
 from rnnbench import cells
 from rnnbench.probes import theory
+from rnnbench.report import charts
 from rnnbench.report.style import GREY, PALETTE, line_styles
-from rnnbench.runner.claims import Claim, bound, compare, holds
+from rnnbench.runner.claims import bound, compare, holds, ranking
 from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.record import short
 
 SIZES = {"smoke": (32, 60), "quick": (64, 200), "paper": (256, 1000)}  # units, steps
 SEEDS = {"smoke": 1, "quick": 5, "paper": 10}
@@ -31,8 +36,10 @@ GAINS = dict.fromkeys(("orthogonal", "spectral_radius", "symmetric", "identity")
 GAINS |= {"gaussian": (0.4, 0.6, 0.8, 0.95, 1.1), "singular_value": (0.5, 0.9, 1.5, 2.5)}
 ACTIVATIONS = ("linear", "tanh", "sigmoid", "relu")
 ROWS, INPUTS, BURN_IN = 8, 8, 50
+COMPARED, FEW_SEEDS = ("elman", "leaky", "lstm"), 3
+CAROUSELS = ("cec", "lstm_1997", "lstm_nfg")  # their state feeds back to itself with weight 1
 PANELS = {"orthogonal": "orthogonal W", "spectral_radius": "Gaussian W", "symmetric": "symmetric W"}
-BESIDE = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}  # where a legend hides nothing
+LAG, NORM = "lag T − k (steps)", "norm of the gradient"
 LINES = ["gain", "forget_bias", "drive", "hidden", "steps", "replicate"]
 SUMMARY = ["slope", "rho", "sigma_max", "gamma", "excess", "eigen_error"]
 
@@ -53,26 +60,27 @@ def _design(hidden, steps, seeds, thin):
 
     for activation in ACTIVATIONS:
         # Rates of linear runs are compared; of the others each has to keep the theorem on its own.
-        for replicate in range(seeds if activation == "linear" else min(seeds, 3)):
+        for replicate in range(seeds if activation == "linear" else min(seeds, FEW_SEEDS)):
             for init, gains in GAINS.items():
                 for gain in gains[1::2] if thin else gains:
                     yield trial("elman", activation, init, gain / theory.GAMMA[activation], replicate)
     for cell in cells.names():
         activation = cells.option_defaults(cell).get("activation")
-        biases = (0.0, 1.0, 3.0) if any(g.name == "f" and g.bias for g in cells.get(cell).gates) else (0.0,)
-        drives = (1.0,) if thin else (1.0, 0.1)
-        for replicate in range(seeds):
-            for drive, gain, bias in product(drives, RADII, biases):
-                more = {"forget_bias": bias, "drive": drive}
-                yield trial(cell, activation, "spectral_radius", gain, replicate, **more)
-            for init in () if thin else GAINS:
-                yield trial(cell, activation, init, 1.0, replicate)
+        biased = any(gate.name == "f" and gate.bias for gate in cells.get(cell).gates)
+        places = [(1.0, bias) for bias in ((0.0, 1.0, 3.0) if biased else (0.0,))] + ([] if thin else [(0.1, 0.0)])
+        for replicate in range(seeds if cell in COMPARED else min(seeds, FEW_SEEDS)):
+            for (drive, bias), gain in product(places, RADII):
+                yield trial(cell, activation, "spectral_radius", gain, replicate, forget_bias=bias, drive=drive)
+            if cell in CAROUSELS:
+                yield trial(cell, activation, "spectral_radius", 0.0, replicate)
+        for init in () if thin else GAINS:
+            yield trial(cell, activation, init, 1.0, 0)
     for replicate in range(0 if thin else seeds):  # for the limits of large N a few steps do
         yield trial("elman", "linear", "gaussian", 0.8, replicate, hidden=256, steps=20)
 
 
 def run(setting, rng):
-    """Measure one layer: a row per stored lag and state, and one row with what is fitted and compared."""
+    """Measure one layer: a row per stored lag, and one row with what is fitted and compared."""
     from rnnbench.layers.recurrent import Recurrent
     from rnnbench.probes import norms, recurrence, stepwise
     from rnnbench.runner.errors import Diverged
@@ -91,27 +99,20 @@ def run(setting, rng):
     if not (measured.joint < np.inf).all():
         raise Diverged("the states or the gradient left the range of float64")
 
-    stored = np.unique([*(lag for lag in (1, 2, 5) if lag < steps), *np.linspace(0, steps, 21).astype(int)])
-    parts = {"joint": measured.joint} | (measured.states if len(measured.states) > 1 else {})
-    rows = [
-        {"state": name, "lag": int(lag), "log_norm": float(f"{np.mean(log_norm[lag]):.7g}")}
-        for name, log_norm in parts.items()
-        for lag in stored
-    ]
-    summary = dict.fromkeys(SUMMARY) | {
-        "slope": float(np.mean(theory.slope(measured.lags, measured.joint, steps // 4))),
-        "rho": recurrence.spectral_radius(layer),
-        "sigma_max": recurrence.largest_singular_value(layer),
-    }
+    stored = np.unique([*(lag for lag in (1, 2, 5) if lag < steps), *np.linspace(0, steps, 11).astype(int)])
+    rows = measured.rows(stored)
+    summary = dict.fromkeys(SUMMARY)
+    summary["slope"] = np.mean(theory.slope(measured.lags, measured.joint, steps // 4))
+    summary["rho"], summary["sigma_max"] = recurrence.spectral_radius(layer), recurrence.largest_singular_value(layer)
     if setting["cell"] == "elman":
         limit = theory.log_bound(measured.lags, activation, summary["sigma_max"])
         summary["gamma"] = theory.GAMMA[activation]
-        summary["excess"] = float((measured.joint - limit[:, None])[1:].max())
+        summary["excess"] = (measured.joint - limit[:, None])[1:].max()
         if (activation, setting["init"]) == ("linear", "symmetric"):
             curve = theory.log_eigen_decay(measured.lags, layer.params["weight_hh"], cotangent.T)
-            summary["eigen_error"] = float(np.abs(np.expm1(measured.joint - curve)).max())
-            rows = [row | {"log_eigen": float(f"{curve[row['lag']].mean():.7g}")} for row in rows]
-    return [*rows, summary]
+            summary["eigen_error"] = np.abs(np.expm1(measured.joint - curve)).max()
+            rows = [row | {"log_eigen": curve[row["lag"]].mean()} for row in rows]
+    return [*(short(row, 6) for row in rows), short(summary, 10)]
 
 
 def claims(df):
@@ -137,14 +138,14 @@ def claims(df):
         ),
         _rate(
             "linear, Gaussian",
-            "In a linear network with Gaussian W of spectral radius rho (N >= 64, from lag 50 on) the slope "
-            "is ln rho within 5 % or 0.01 per step, whichever is more.",
+            "In a linear network with Gaussian W of spectral radius rho (N >= 64, from lag 50 on) the slope is ln "
+            "rho within 5 % or 0.01 per step, whichever is more.",
             long[long["init"] == "spectral_radius"], relative=0.05, absolute=0.01,
         ),
         holds(
             "sufficient for vanishing",
-            "With sigma_max < 1/gamma the gradient of a simple recurrent network vanishes, and at no lag is "
-            "it above (gamma sigma_max)^lag (gamma = 1/4 for sigmoid, 1 for linear, tanh and relu).",
+            "With sigma_max < 1/gamma the gradient of a simple recurrent network vanishes, and at no lag is it above "
+            "(gamma sigma_max)^lag (gamma = 1/4 for sigmoid, 1 for linear, tanh and relu).",
             pascanu, (below["slope"] < 0) & (below["excess"] <= 1e-9),
             note=_worst("Largest log norm minus log bound", below["excess"]),
         ),
@@ -156,8 +157,8 @@ def claims(df):
         ),
         holds(
             "not sufficient for exploding",
-            "A largest singular value above 1 need not explode: linear networks with entries of standard "
-            "deviation g/sqrt(N), 0.5 < g < 1, have sigma_max > 1 and vanish.",
+            "A largest singular value above 1 need not explode: linear networks with entries of standard deviation "
+            "g/sqrt(N), 0.5 < g < 1, have sigma_max > 1 and vanish.",
             "derived; against 'largest singular value > 1: exploding gradients' of the cs231n slides",
             (middle["sigma_max"] > 1) & (middle["slope"] < 0),
             note="".join(medians) + f"{(grown['rho'] > 1).sum()} of {len(grown)} misses have rho > 1: N is finite. "
@@ -171,13 +172,14 @@ def claims(df):
             note=f"Largest relative error of {len(eigen)} runs.",
         ),
         *_limits(linear[(linear["init"] == "gaussian") & (linear["hidden"] >= 256)]),
+        *_linear_paths(runs[runs["init"] == "spectral_radius"]),
         *_additive(runs[(runs["init"] == "spectral_radius") & (runs["steps"] >= 200)]),
     ]  # fmt: skip
 
 
 def _measured(df, names):
     """The lines of finished trials that hold the first of these columns; all columns exist in any case."""
-    frame = df.reindex(columns=["trial", "cell", "activation", "init", "status", "state", *LINES, *names])
+    frame = df.reindex(columns=["trial", "cell", "activation", "init", "status", *LINES, *names])
     frame[LINES + names] = frame[LINES + names].apply(pd.to_numeric)
     return frame[(frame["status"] == "ok") & frame[names[0]].notna()]
 
@@ -210,6 +212,35 @@ def _limits(runs):
         )  # fmt: skip
 
 
+def _linear_paths(runs):
+    """Claims on cells with a path through time that is linear, whatever the weights are."""
+    cut = runs[(runs["cell"] == "identity") | (runs["cell"].isin(CAROUSELS) & (runs["gain"] == 0))]
+    fed = runs[runs["cell"].isin(CAROUSELS) & (runs["gain"] > 0)].groupby("cell")["slope"].agg(["min", "max"])
+    fed = "".join(f" With recurrent weights: {cell} {low:.2g} to {high:.2g}." for cell, low, high in fed.itertuples())
+    long = runs[runs["steps"] >= 200].set_index("cell")["slope"]
+    cases = [
+        (
+            "constant error carousel",
+            "An error that flows along a self-connection of weight 1 alone (identity; cec, lstm_1997 and lstm_nfg with "
+            "recurrent weights 0) neither decays nor grows: the slope is 0 within 1e-9 per step.",
+            "Hochreiter & Schmidhuber 1997, section 3.2", cut["slope"], 1e-9, fed,
+        ),
+        (
+            "SCRN, slow context",
+            "The context decays by alpha = 0.95 a step, the hidden units faster: whatever the recurrent matrix, the "
+            "slope is ln alpha = -0.0513 within 0.0005 per step.",
+            "derived", long[long.index == "scrn"] - np.log(0.95), 5e-4, "",
+        ),
+        (
+            "antisymmetric",
+            "An antisymmetric recurrent matrix keeps gradients from vanishing and exploding: the slope is within 0.01.",
+            "Chang, Chen, Haber & Chi 2019; the limit is ours", long[long.index == "antisymmetric"], 0.01, "",
+        ),
+    ]  # fmt: skip
+    for *words, error, limit, more in cases:
+        yield holds(*words, error.abs() <= limit, note=_worst("Largest error", error.abs()) + more)
+
+
 def _additive(runs):
     """Claims that one cell's gradient decays slower than another's at the same spectral radius."""
     tanh = runs[(runs["cell"] == "elman") & (runs["activation"] == "tanh")]
@@ -222,28 +253,17 @@ def _additive(runs):
     gated = lstm[lstm["forget_bias"] == 0]
     yield _slower(
         "LSTM without forget bias, near rest",
-        "An additive path is no guarantee: with small inputs (std 0.1), rho = 0.9 and no forget bias Elman's "
-        "tanh units (near ln rho = -0.11) decay slower than an LSTM (near ln(0.5 + 0.25 rho) = -0.32).",
+        "An additive path is no guarantee: with small inputs (std 0.1), rho = 0.9 and no forget bias Elman's tanh "
+        "units (near ln rho = -0.11) decay slower than an LSTM (near ln(0.5 + 0.25 rho) = -0.32).",
         *(cell[(cell["drive"] == 0.1) & (cell["gain"] == 0.9)] for cell in (tanh, gated)),
     )
 
 
 def _slower(name, statement, slow, fast):
-    """A ranking of two cells: at every spectral radius each seed of one is slower than each of the other."""
-    found = []
-    for gain in sorted({*slow["gain"]} & {*fast["gain"]}):
-        a, b = (runs.loc[runs["gain"] == gain, "slope"] for runs in (slow, fast))
-        if min(len(a), len(b)) >= 5:
-            interval = float(a.min() - b.max()), float(a.max() - b.min())
-            found.append((interval, float(a.median() - b.median()), gain, f"{len(a)} and {len(b)} seeds"))
-    if not found:
-        return Claim(name, statement, "derived", "> 0", None, None, None, "not yet run")
-    above = [interval[0] > 0 for interval, *_ in found]
-    verdict = "reproduced" if all(above) else "partly" if any(above) else "not reproduced"
-    interval, middle, gain, seeds = min(found)
-    note = f"Difference of median slopes per step at rho = {gain:g}, the least clear of {len(found)}: its "
-    note += f"range over all pairs of seeds ({seeds}) lies above 0 at {sum(above)} of {len(found)} rho."
-    return Claim(name, statement, "derived", "> 0", None, middle, interval, verdict, note)
+    """At every spectral radius each seed of one is slower than each of the other."""
+    both = sorted({*slow["gain"]} & {*fast["gain"]})
+    pairs = {f"rho = {g:g}": tuple(runs.loc[runs["gain"] == g, "slope"] for runs in (slow, fast)) for g in both}
+    return ranking(name, statement, "derived", pairs, of="slopes per step")
 
 
 def figures(df):
@@ -251,12 +271,17 @@ def figures(df):
     runs = _one_size(_measured(df, SUMMARY))
     lags = _lags(runs, df)
     linear = lags[(lags["cell"] == "elman") & (lags["activation"] == "linear")]
+    own = _own(runs)
+    biased = own[own["cell"].isin(own.loc[own["forget_bias"] > 0, "cell"]) & (own["drive"] == 1)]
+    middle = _own(lags[(lags["gain"] == 0.9) & (lags["drive"] == 1)])
     drawn = {
         "by_radius": (_by_radius, linear[linear["init"].isin([*PANELS])]),
         "bound": (_bound, linear[linear["init"] == "gaussian"]),
         "singular_values": (_singular_values, runs[runs["cell"] == "elman"]),
-        "cells": (_cells, _own(runs)),
-        "cells_by_lag": (_cells_by_lag, _own(lags[(lags["gain"] == 0.9) & (lags["drive"] == 1)])),
+        "cells": (_cells, own[own["forget_bias"] == 0]),
+        "forget_bias": (_forget_bias, biased),
+        "cells_by_lag": (_cells_by_lag, middle[middle["forget_bias"] == 0]),
+        "lstm_by_lag": (_lstm_by_lag, middle[middle["cell"] == "lstm"]),
     }
     return {name: draw(frame) for name, (draw, frame) in drawn.items() if len(frame)}
 
@@ -265,8 +290,8 @@ def tables(df):
     """Rates per cell, and the Gaussian networks in numbers."""
     captions = {
         "spectral_radius": "At spectral radius gain (medians over seeds; the slope's range over seeds).",
-        "gaussian": "With entries of std gain/sqrt(N): the slope is below ln(gamma sigma_max), "
-        "which is above 0 for many networks that vanish (medians over seeds; the slope's range).",
+        "gaussian": "With entries of std gain/sqrt(N): the slope is below ln(gamma sigma_max), which is above 0 for "
+        "many networks that vanish (medians over seeds; the slope's range).",
     }
     shown = {name: (name, "median") for name in ("rho", "sigma_max", "slope")}
     shown |= {name: ("slope", name) for name in ("min", "max", "size")}
@@ -277,8 +302,9 @@ def tables(df):
 
 def _lags(runs, df):
     """The norms by lag, as logarithms to base 10, each with its run's sigma_max."""
-    lags = _measured(df, ["lag", "log_norm", "log_eigen"])
-    lags = lags.assign(**lags[["log_norm", "log_eigen"]] / np.log(10))
+    columns = ["log_norm", "log_norm_h", "log_eigen"]
+    lags = _measured(df, ["lag", *columns])
+    lags = lags.assign(**lags[columns] / np.log(10))
     return lags.merge(runs[["trial", "sigma_max"]].drop_duplicates("trial"), on="trial")
 
 
@@ -291,110 +317,84 @@ def _one_size(frame):
 def _own(frame):
     """Every cell with its own activation, at given spectral radii."""
     own = (frame["cell"] != "elman") | (frame["activation"] == "tanh")
-    return frame[(frame["init"] == "spectral_radius") & own]
-
-
-def _axes(width, columns=1, height=4.3):
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False, sharey=True)
-    for ax in axes[0]:
-        ax.set_xlabel("lag T − k (steps)")
-        # The values are logarithms already: float64 has no 10^-400.
-        ax.yaxis.set_major_formatter(lambda y, _: f"$10^{{{y:.4g}}}$")
-    axes[0, 0].set_ylabel("norm of the gradient")
-    return figure, axes[0]
+    return frame[(frame["init"] == "spectral_radius") & own & (frame["gain"] > 0)]
 
 
 def _by_radius(lags):
-    figure, axes = _axes(11, 3)
+    figure, (axes,) = charts.log_axes(LAG, NORM, 11, 3)
     for ax, (init, title) in zip(axes, PANELS.items(), strict=True):
         ax.set_title(title)
         for colour, (gain, part) in zip(PALETTE, lags[lags["init"] == init].groupby("gain"), strict=False):
             curve = part.groupby("lag")[["log_norm", "log_eigen"]].mean()
-            line = theory.log_decay(curve.index, gain) / np.log(10)
-            ax.plot(curve.index, curve["log_eigen"] if init == "symmetric" else line, color=GREY, lw=1.2)
+            line = curve["log_eigen"] if init == "symmetric" else theory.log_decay(curve.index, gain) / np.log(10)
+            ax.plot(curve.index, line, color=GREY, lw=1.2)
             ax.plot(curve.index, curve["log_norm"], "o", color=colour, label=f"ρ = {gain:g}")
-    axes[-1].legend(**BESIDE)
+    axes[-1].legend(**charts.BESIDE)
     return figure, (
-        "Linear networks: the gradient's norm (dots) against the lag for spectral radius ρ. Grey lines are "
-        "theory: ρ^lag for orthogonal and Gaussian W, Q L^t Q^T v for symmetric W. The slopes agree."
+        "Linear networks: the gradient's norm (dots) against the lag for spectral radius ρ. Grey lines are theory: "
+        "ρ^lag for orthogonal and Gaussian W, Q L^t Q^T v for symmetric W. The slopes agree."
     )
 
 
 def _bound(lags):
-    figure, (ax,) = _axes(8)
+    figure, ((ax,),) = charts.log_axes(LAG, NORM)
     for colour, (gain, part) in zip(PALETTE, lags.groupby("gain"), strict=False):
         curve, sigma = part.groupby("lag")["log_norm"].mean(), part["sigma_max"].median()
         ax.plot(curve.index, curve, color=colour, label=f"g = {gain:g}, σ = {sigma:.2f}")
         ax.plot(curve.index, theory.log_bound(curve.index, "linear", sigma) / np.log(10), ":", color=colour)
-    ax.legend(**BESIDE, title="dotted: the bound σ^lag")
+    ax.legend(**charts.BESIDE, title="dotted: the bound σ^lag")
     return figure, (
-        "Linear networks with Gaussian weights of standard deviation g/sqrt(N); σ is the largest singular "
-        "value, near 2g. The bound holds but is far off: for 0.5 < g < 1 it rises and the gradient vanishes."
+        "Linear networks with Gaussian weights of standard deviation g/sqrt(N); σ is the largest singular value, "
+        "near 2g. The bound holds but is far off: for 0.5 < g < 1 it rises and the gradient vanishes."
     )
 
 
 def _singular_values(runs):
-    figure, (ax,) = _axes(8)
-    reach = np.log(runs["gamma"] * runs["sigma_max"])
-    low, high = reach.min() - 0.1, reach.max() + 0.1
-    ax.fill_between([low, high], [low, high], high, color=GREY, alpha=0.2, linewidth=0)
-    ax.text(0.03, 0.95, "forbidden by the bound", transform=ax.transAxes, va="center", style="italic")
-    for activation, look in line_styles(ACTIVATIONS).items():
-        here = runs["activation"] == activation
-        ax.plot(reach[here], runs["slope"][here], **(look | {"linestyle": ""}), label=activation, alpha=0.6)
-    ax.axhline(0, color="black", linewidth=1)
-    ax.axvline(0, color="black", linewidth=1)
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.set(xlabel=r"$\ln(\gamma\,\sigma_{max})$", ylabel="slope of the log norm per step")
-    ax.set(xlim=(low, high), ylim=(None, high))
-    ax.legend(**BESIDE)
+    names = {"x": r"$\ln(\gamma\,\sigma_{max})$", "slope": "slope of the log norm per step"}
+    runs = runs.assign(x=np.log(runs["gamma"] * runs["sigma_max"])).rename(columns=names)
+    figure = charts.below_diagonal(runs, *names.values(), "activation", ACTIVATIONS, "forbidden by the bound")
     return figure, (
-        "Every Elman network of the sweep. None lies in the grey region, so all left of 0 vanish. To the "
-        "right most still vanish: σ_max > 1/γ is necessary for exploding, not sufficient."
+        "Every Elman network of the sweep. None lies in the grey region, so all left of 0 vanish. To the right most "
+        "still vanish: σ_max > 1/γ is necessary for exploding, not sufficient."
     )
 
 
 def _cells(runs):
-    from matplotlib.colors import SymLogNorm
-
-    biased = runs["forget_bias"].map(", forget bias {:g}".format).where(runs["forget_bias"] > 0, "")
-    runs = runs.assign(name=runs["cell"] + biased)
-    drives = sorted(runs["drive"].unique(), reverse=True)
-    ticks = [-1, -0.1, -0.01, 0, 0.01, 0.1, 1]
-    figure, axes = _axes(4 + 3.4 * len(drives), len(drives), 1.6 + 0.36 * runs["name"].nunique())
-    for ax, drive in zip(axes, drives, strict=True):
-        rates = runs[runs["drive"] == drive].pivot_table("slope", "name", "gain", "median")
-        image = ax.imshow(rates, cmap="RdBu_r", norm=SymLogNorm(0.01, vmin=-2, vmax=2), aspect="auto")
-        for (row, column), rate in np.ndenumerate(rates.to_numpy()):
-            colour, words = "white" if abs(rate) > 0.15 else "black", f"{rate:.3f}" if rate == rate else ""
-            ax.text(column, row, words, ha="center", va="center", fontsize=10, color=colour)
-        ax.set_xticks(range(rates.shape[1]), [f"{gain:g}" for gain in rates])
-        ax.set_yticks(range(len(rates)), rates.index)
-        ax.grid(False)
-        ax.set(xlabel="spectral radius ρ", ylabel="", title=f"inputs of std {drive:g}")
-    figure.colorbar(image, ax=axes, label="slope per step", ticks=ticks, format="{x:g}")
-    return figure, (
-        "The decay rate of every cell (slope of the log norm per step, median over seeds): blue vanishes, "
-        "red explodes; exp(slope) is the factor per step. Strong inputs saturate units and speed the decay."
+    return _rates(runs, by="drive", parts=sorted(runs["drive"].unique(), reverse=True), title="inputs of std {:g}"), (
+        "The decay rate of every cell (slope of the log norm per step, median over seeds), slowest decay first: blue "
+        "vanishes, red explodes; exp(slope) is the factor per step, −∞ a gradient that became exactly 0. Strong "
+        "inputs saturate units and speed the decay. Some cells have no matrix to scale."
     )
 
 
+def _forget_bias(runs):
+    return _rates(runs, by="forget_bias", parts=sorted(runs["forget_bias"].unique()), title="forget bias {:g}"), (
+        "The same for cells with a forget gate, by its bias, for inputs of unit variance: open gates keep the gradient."
+    )
+
+
+def _rates(runs, **parts):
+    names = {"slope": "slope per step", "gain": "spectral radius ρ"}
+    return charts.rate_tables(runs.rename(columns=names), names["slope"], "cell", names["gain"], **parts)
+
+
 def _cells_by_lag(lags):
-    figure, axes = _axes(12, 2)
-    joint = lags[(lags["forget_bias"] == 0) & (lags["state"] == "joint")]
-    curves = joint.pivot_table("log_norm", "lag", "cell", "mean")
-    for cell, look in line_styles(curves.columns).items():
-        axes[0].plot(curves[cell], label=cell, **look)
-    lstm = lags[lags["cell"] == "lstm"].pivot_table("log_norm", "lag", ["forget_bias", "state"], "mean")
-    for bias, look in line_styles(sorted({bias for bias, _ in lstm}, reverse=True)).items():
-        axes[1].plot(lstm[bias, "joint"], color=look["color"], label=f"bias {bias:g}, joint")
-        axes[1].plot(lstm[bias, "h"], ":", color=look["color"], label=f"bias {bias:g}, h")
-    for ax, title in zip(axes, ("every cell, forget bias 0", "LSTM by forget bias"), strict=True):
-        ax.set_title(title)
-        ax.legend(**BESIDE, fontsize=9)
+    curves = lags.pivot_table("log_norm", "lag", "cell", "mean")
+    order = curves.iloc[-1].sort_values(ascending=False, kind="stable").index
+    return charts.by_rank(curves[order], LAG, NORM), (
+        "The norm over the joint state against the lag at ρ = 0.9, inputs of unit variance, no forget bias: all cells, "
+        "slowest decay first; every panel has a scale of its own. A curve ends where the gradient is exactly 0."
+    )
+
+
+def _lstm_by_lag(lags):
+    figure, ((ax,),) = charts.log_axes(LAG, NORM)
+    curves = lags.pivot_table(["log_norm", "log_norm_h"], "lag", "forget_bias", "mean")
+    for bias, look in line_styles(sorted(lags["forget_bias"].unique(), reverse=True)).items():
+        ax.plot(curves["log_norm", bias], color=look["color"], label=f"bias {bias:g}, joint")
+        ax.plot(curves["log_norm_h", bias], ":", color=look["color"], label=f"bias {bias:g}, h")
+    ax.legend(**charts.BESIDE, fontsize=9)
     return figure, (
-        "ρ = 0.9, inputs of unit variance. Left: the norm over the joint state. Right: the LSTM's forget "
-        "bias sets the decay; the gradient by h alone (dotted) decays at the same rate, below the joint one."
+        "The LSTM's forget bias sets the decay (ρ = 0.9, inputs of unit variance); the gradient by h alone (dotted) "
+        "decays at the same rate, below the joint one."
     )

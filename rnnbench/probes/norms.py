@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,13 @@ class LagNorms:
     lags: np.ndarray
     joint: np.ndarray
     states: dict[str, np.ndarray]
+
+    def rows(self, lags: Iterable[int]) -> list[dict[str, float]]:
+        """Return a line per lag, means over the batch: `lag`, `log_norm`, of several states `log_norm_<state>` too."""
+        parts = {"log_norm": self.joint}
+        if len(self.states) > 1:
+            parts |= {f"log_norm_{name}": norms for name, norms in self.states.items()}
+        return [{"lag": int(lag)} | {name: float(norms[lag].mean()) for name, norms in parts.items()} for lag in lags]
 
 
 def gradient_norms(

@@ -5,7 +5,8 @@ no data:
 
 - `compare`: a measured number against a published one, within a tolerance;
 - `bound`: a measured number against a published limit, from above or from below;
-- `holds`: a statement that is true or false case by case.
+- `holds`: a statement that is true or false case by case;
+- `ranking`: all measurements of one thing above all of another.
 
 "partly" means that the measured value misses, but its interval reaches what was published (for `holds`:
 that the statement is true in some cases). A value that is no number counts as measured and as missing: pass
@@ -15,8 +16,9 @@ None for no data.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "not yet run")
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_YET_RUN = VERDICTS
@@ -153,6 +155,41 @@ def holds(name: str, statement: str, source: str, cases: Iterable[bool], *, note
     verdict = REPRODUCED if true == len(outcomes) else PARTLY if true else NOT_REPRODUCED
     measured = f"in {true} of {len(outcomes)}"
     return Claim(name, statement, source, "in every case", None, measured, None, verdict, note)
+
+
+def ranking(
+    name: str,
+    statement: str,
+    source: str,
+    pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    of: str,
+    at_least: int = 5,
+) -> Claim:
+    """The claim that, place by place, each measurement of one thing is above each of another.
+
+    Parameters
+    ----------
+    name, statement, source : str
+    pairs : dict of (higher, lower)
+        The measurements by place, in words; a place with fewer than `at_least` of either is left out.
+    of : str
+        What is measured, in the plural.
+    at_least : int
+    """
+    found = []
+    for place, (higher, lower) in pairs.items():
+        if min(len(higher), len(lower)) >= at_least:
+            interval = float(min(higher) - max(lower)), float(max(higher) - min(lower))
+            found.append((interval, median(higher) - median(lower), place, f"{len(higher)} and {len(lower)} seeds"))
+    if not found:
+        return Claim(name, statement, source, "> 0", None, None, None, NOT_YET_RUN)
+    above = [interval[0] > 0 for interval, *_ in found]
+    verdict = REPRODUCED if all(above) else PARTLY if any(above) else NOT_REPRODUCED
+    interval, middle, place, seeds = min(found)
+    note = f"Difference of median {of} at {place}, the least clear of {len(found)}: its range over all pairs of seeds "
+    note += f"({seeds}) lies above 0 at {sum(above)} of {len(found)}."
+    return Claim(name, statement, source, "> 0", None, _number(middle), interval, verdict, note)
 
 
 def _number(measured: float | None) -> float | None:

@@ -120,6 +120,15 @@ def _encode(name: str, value: object) -> object:
     return {"float": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def short(row: Mapping[str, Scalar], digits: int) -> dict[str, Scalar]:
+    """A row whose floats have so many digits, to be stored by the thousand; rounding errors around 0 become 0."""
+    return {name: _short(value, digits) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _short(value: float, digits: int) -> float:
+    return 0.0 if abs(value) < 1e-14 else float(f"{value:.{digits}g}")
+
+
 def decode_column(values: Sequence) -> list[Scalar]:
     """A block's column with its NaN and infinities back in place."""
     return [float(value["float"]) if isinstance(value, dict) else value for value in values]
