@@ -1,0 +1,76 @@
+"""Compiling: written kernels and their signatures, for the device at hand or, to look at, for any other."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import cuda, types
+
+from rnnbench.kernels import cuda_common, cuda_device, cuda_write
+from rnnbench.kernels.cuda_write import Geometry
+
+TYPES = cuda_common.TYPES
+_built: dict[Any, Built] = {}
+_device: dict[Any, Any] = {}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A kernel ready to be launched, and the order of its table."""
+
+    function: Any
+    names: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+def build(layout, direction: str, dtype: str, geometry: Geometry) -> Built:
+    """Return the ``"forward"`` or ``"backward"`` kernel of a layout's cell; made once per text, functions and precision."""
+    write = {"forward": cuda_write.forward, "backward": cuda_write.backward}[direction]
+    kernel = write(layout, geometry, np.dtype(dtype).itemsize)
+    key = kernel.text, tuple(kernel.functions.values()), dtype
+    if key not in _built:
+        _built[key] = Built(cuda.jit(compiled(kernel, dtype)), tuple(kernel.names), kernel.arguments)
+    return _built[key]
+
+
+def compiled(kernel, dtype: str):
+    """Return the Python function of a written kernel."""
+    scope = {
+        "cuda": cuda, "np": np, "number": np.dtype(dtype).type, "number_type": TYPES[dtype],
+        "load_rows": device(cuda_device.load_rows), "load_weights": device(cuda_device.load_weights),
+    } | {name: device(function) for name, function in kernel.functions.items()}  # fmt: skip
+    name = f"<rnnbench {kernel.name} {len(linecache.cache)}>"
+    linecache.cache[name] = len(kernel.text), None, kernel.text.splitlines(True), name  # for tracebacks
+    exec(compile(kernel.text, name, "exec"), scope)
+    return scope[kernel.name]
+
+
+def device(function):
+    """Return a pure function as one that kernels can call."""
+    if function not in _device:
+        _device[function] = cuda.jit(device=True)(function)
+    return _device[function]
+
+
+def signature(arguments: tuple[str, ...], dtype: str):
+    """Numba's types of a written kernel's arguments, all flat arrays."""
+    special = {"table": types.int64, "active": types.int64, "masks": types.uint8}
+    return types.void(*(special.get(name, TYPES[dtype])[::1] for name in arguments))
+
+
+def common(dtype: str) -> dict[str, tuple[Any, Any]]:
+    """{name: (kernel, signature)} of what all cells share."""
+    weights, sums, inputs = cuda_common.products(dtype)
+    f, i, n, b = TYPES[dtype][::1], types.int64[::1], types.int64, types.uint8[::1]
+    return {
+        "weights": (weights, types.void(i, n, n, f, n, n, f, n, n, n, n, f, n, n)),
+        "sums": (sums, types.void(i, n, n, f, n, n, n, f, n, n)),
+        "inputs": (inputs, types.void(i, n, f, n, n, f, n, n, n, f)),
+        "put": (cuda_common.put, types.void(f, n, n, f, n, n, n, i)),
+        "take": (cuda_common.take, types.void(f, n, n, f, n, n, n, i)),
+        "put_fed": (cuda_common.put_fed, types.void(f, n, n, f, n, n, n, n, b, n)),
+        "clear": (cuda_common.clear, types.void(f)),
+    }
