@@ -85,7 +85,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     y = _cleared(np.prod(shape), dtype)
     if sizes.steps and sizes.rows:
         built = cuda_build.build(layout, "forward", dtype.name, GEOMETRY)
-        table = upload(cuda_plan.table(built.names, entries | prepared.entries))
+        table = upload(built.table(entries | prepared.entries))
         given = table, tape.running, tape.masks, prepared.packed, tape.x, tape.arena, y
         built.function[_launch(layout, sizes)](*given)
     final = {name: _take(tape, tape.arena, "read", name, tape.lengths) for name in layout.states}
@@ -112,7 +112,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     dx = _cleared(sizes.replicas * sizes.steps * sizes.rows * layout.input_size, tape.dtype) if need_dx else None
     if sizes.steps and sizes.rows:
         built = cuda_build.build(layout, "backward", tape.dtype.name, GEOMETRY)
-        table = upload(cuda_plan.table(built.names, tape.entries | prepared.back_entries))
+        table = upload(built.table(tape.entries | prepared.back_entries))
         given = table, tape.running, tape.masks, prepared.back, tape.arena, flow, upload(dy)
         built.function[_launch(layout, sizes)](*given)
         grads = _weight_gradients(tape, grads)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import cuda, types
 
+import rnnbench.ops.jit  # noqa: F401  the meaning of ops for compiled code
 from rnnbench.kernels import cuda_common, cuda_device, cuda_write
 from rnnbench.kernels.cuda_write import Geometry
 
@@ -23,7 +24,12 @@ class Built:
 
     function: Any
     names: tuple[str, ...]
+    constants: dict[str, int]
     arguments: tuple[str, ...]
+
+    def table(self, entries: dict[str, int]) -> np.ndarray:
+        """Return the entries in the kernel's order."""
+        return np.array([(entries | self.constants)[name] for name in self.names], np.int64)
 
 
 def build(layout, direction: str, dtype: str, geometry: Geometry) -> Built:
@@ -32,7 +38,8 @@ def build(layout, direction: str, dtype: str, geometry: Geometry) -> Built:
     kernel = write(layout, geometry, np.dtype(dtype).itemsize)
     key = kernel.text, tuple(kernel.functions.values()), dtype
     if key not in _built:
-        _built[key] = Built(cuda.jit(compiled(kernel, dtype)), tuple(kernel.names), kernel.arguments)
+        function = cuda.jit(compiled(kernel, dtype))
+        _built[key] = Built(function, tuple(kernel.names), kernel.constants, kernel.arguments)
     return _built[key]
 
 

@@ -21,7 +21,7 @@ def products(dtype, tile=(32, 8), depth=16):
     number, number_type = np.dtype(dtype).type, TYPES[dtype]
     columns_of_block, groups_of_block = tile
     height = groups_of_block * ROWS
-    left_size, right_size = depth * height, depth * columns_of_block
+    left_size, right_size, part_size = depth * height, depth * columns_of_block, groups_of_block * columns_of_block
 
     @cuda.jit
     def weights(
@@ -80,7 +80,7 @@ def products(dtype, tile=(32, 8), depth=16):
     @cuda.jit
     def sums(active, rows, chunk, da, da_at, da_stride, units, grads, grads_at, grads_step):
         """``grads[u] += sum da[t, b][u]``, chunk by chunk, the last one first: biases and unit parameters."""
-        part = cuda.shared.array(groups_of_block * columns_of_block, number_type)
+        part = cuda.shared.array(part_size, number_type)
         lane, group = np.int64(cuda.threadIdx.x), np.int64(cuda.threadIdx.y)
         unit = np.int64(cuda.blockIdx.x) * columns_of_block + lane
         replica = np.int64(cuda.blockIdx.y)
@@ -185,4 +185,4 @@ def put_fed(lane, start, ring, values, steps, rows, width, shift, masks, mask_at
 def clear(array):
     """Set an array to 0."""
     for i in range(cuda.grid(1), array.size, cuda.gridsize(1)):
-        array[i] = array.dtype.type(0)
+        array[i] = 0

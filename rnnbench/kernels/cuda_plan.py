@@ -104,7 +104,3 @@ def widths(layout: Layout) -> dict[str, int]:
     """Table entries of every vector's width."""
     return {f"width {name}": width for name, width in layout.widths.items()}
 
-
-def table(names, entries) -> np.ndarray:
-    """Return a kernel's table: the entries in the kernel's order."""
-    return np.array([entries[name] for name in names], np.int64)

@@ -50,6 +50,7 @@ class Kernel:
     arguments: tuple[str, ...]
     functions: dict[str, object]
     names: list[str] = field(default_factory=lambda: list(WORK_SIZES))
+    constants: dict[str, int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     depth: int = 1
 
@@ -72,9 +73,19 @@ class Kernel:
 
     def entry(self, name: str) -> str:
         """The expression of a named number of the table."""
+        return f"table[{self.numbered(name)}]"
+
+    def numbered(self, name: str) -> int:
+        """Where a named number stands in the table; names that are new stand in the order of asking."""
         if name not in self.names:
             self.names.append(name)
-        return f"table[{self.names.index(name)}]"
+        return self.names.index(name)
+
+    def constant(self, value: int) -> int:
+        """Where the next number of the table stands, which is this one: for loops over what differs by a number."""
+        name = f"constant {len(self.names)}"
+        self.constants[name] = value
+        return self.numbered(name)
 
 
 def inner_depth(geometry: Geometry, gates: int, item_bytes: int) -> int:
@@ -279,13 +290,12 @@ def _backward_stage(kernel, layout, number, geometry, depth):
             kernel.add("unit = start + lane")
             sums = [f"d{r}" for r in range(geometry.rows)]
             kernel.add(*(f"{name} = zero" for name in sums))
-            for g in users:
-                block = kernel.entry(f"weight {stage.gates[g].name} {source}")
-                start = f"{block} + replica * columns * width"
-                at = f"work + {g} * width"
-                _product(
-                    kernel, geometry, depth, "arena", at, f"{lanes} * width", [start], "columns", [sums], "width"
-                )  # fmt: skip
+            blocks = [kernel.numbered(f"weight {stage.gates[g].name} {source}") for g in users]
+            gates = [kernel.constant(g) for g in users]
+            with kernel.block(f"for gate in range({len(users)}):"):
+                start = f"table[{blocks[0]} + gate] + replica * columns * width"
+                kernel.add(f"at = work + table[{gates[0]} + gate] * width")
+                _product(kernel, geometry, depth, "arena", "at", f"{lanes} * width", [start], "columns", [sums], "width")
             with kernel.block("if unit < columns:"):
                 for r, total in enumerate(sums):
                     kernel.add(f"row = group * {geometry.rows} + {r}")

@@ -13,10 +13,15 @@ import numpy as np
 from rnnbench import cells
 from rnnbench.contract import Cell
 from rnnbench.kernels import checkpoint as stretches
+from rnnbench.kernels import cuda_host
 from rnnbench.layers import arguments, initialise
 from rnnbench.layout import Layout
 
-DEVICES = {"cpu": "rnnbench.kernels.cpu", "reference": "rnnbench.kernels.reference"}
+DEVICES = {
+    "cpu": "rnnbench.kernels.cpu",
+    "cuda": "rnnbench.kernels.cuda",
+    "reference": "rnnbench.kernels.reference",
+}
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
@@ -43,8 +48,9 @@ class Recurrent:
     input_size, hidden_size : int
         I >= 0 and H >= 1.
     dtype : "float32" or "float64"
-    device : "cpu" or "reference"
-        ``"cpu"`` is the Numba engine, ``"reference"`` the NumPy one.
+    device : "cpu", "cuda" or "reference"
+        ``"cpu"`` is the Numba engine, ``"cuda"`` the one for NVIDIA GPUs (extra ``rnnbench[cuda]``; arrays are NumPy's
+        on either), ``"reference"`` the NumPy one.
     seed : int or numpy.random.Generator
         For the initial parameters.
     bias : True, False or "torch"
@@ -65,6 +71,8 @@ class Recurrent:
     ------
     ValueError, TypeError
         Naming the argument, what came and what was expected.
+    RuntimeError
+        For ``device="cuda"`` where no GPU can be used, with what is missing.
     """
 
     def __init__(
@@ -78,6 +86,8 @@ class Recurrent:
         self.hidden_size = arguments.integer("hidden_size", hidden_size, 1)
         self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
         self.device = arguments.one_of("device", device, DEVICES)
+        if device == "cuda":
+            cuda_host.require()
         self.bias = arguments.one_of("bias", bias, (True, False, "torch"))
         self.layout = Layout(self.cell, self.input_size, self.hidden_size)
         if bias == "torch":

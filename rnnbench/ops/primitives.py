@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.cpu import CPUContext
 from numba.core.extending import intrinsic
 
 from rnnbench.ops.vector import Mask, Vec, element, is_real, splat
@@ -42,23 +43,50 @@ def call_llvm(builder, name, llvm_type, *args):
     return builder.call(function, args)
 
 
-def _elementwise(name):
-    """A primitive of one real argument that is a single LLVM intrinsic."""
-
-    def typing(context, x):
-        if not is_real(x):
-            return None
-
-        def codegen(context, builder, sig, args):
-            return call_llvm(builder, name, args[0].type, *args)
-
-        return x(x), codegen
-
-    return intrinsic(typing)
+def _masked(builder, value, mask):
+    """The bits of a float scalar that are set in `mask`, as an integer."""
+    bits = ir.IntType(32 if value.type == ir.FloatType() else 64)
+    return builder.and_(builder.bitcast(value, bits), ir.Constant(bits, mask(bits.width)))
 
 
-absolute = _elementwise("llvm.fabs")
-sqrt = _elementwise("llvm.sqrt")
+def _sign(bits):
+    return 1 << (bits - 1)
+
+
+def _magnitude(bits):
+    return (1 << (bits - 1)) - 1
+
+
+def _on_cpu(context):
+    """Whether LLVM's own intrinsics are all there: NVVM, which compiles for GPUs, has few of them."""
+    return isinstance(context, CPUContext)
+
+
+@intrinsic
+def absolute(context, x):
+    """The magnitude of x."""
+    if not is_real(x):
+        return None
+
+    def codegen(context, builder, sig, args):
+        (value,) = args
+        if _on_cpu(context):
+            return call_llvm(builder, "llvm.fabs", value.type, value)
+        return builder.bitcast(_masked(builder, value, _magnitude), value.type)
+
+    return x(x), codegen
+
+
+@intrinsic
+def sqrt(context, x):
+    """The square root of x."""
+    if not is_real(x):
+        return None
+
+    def codegen(context, builder, sig, args):
+        return call_llvm(builder, "llvm.sqrt", args[0].type, *args)
+
+    return x(x), codegen
 
 
 @intrinsic
@@ -68,7 +96,8 @@ def fma(context, x, y, z):
         return None
 
     def codegen(context, builder, sig, args):
-        return call_llvm(builder, "llvm.fmuladd", args[0].type, *args)
+        name = "llvm.fmuladd" if _on_cpu(context) else "llvm.fma"  # every GPU has the instruction
+        return call_llvm(builder, name, args[0].type, *args)
 
     return x(x, y, z), codegen
 
@@ -80,7 +109,10 @@ def copysign(context, x, y):
         return None
 
     def codegen(context, builder, sig, args):
-        return call_llvm(builder, "llvm.copysign", args[0].type, *args)
+        if _on_cpu(context):
+            return call_llvm(builder, "llvm.copysign", args[0].type, *args)
+        bits = builder.or_(_masked(builder, args[0], _magnitude), _masked(builder, args[1], _sign))
+        return builder.bitcast(bits, args[0].type)
 
     return x(x, y), codegen
 

@@ -1,0 +1,119 @@
+"""Every CUDA kernel compiled for GPUs that need not be there: no doubles in float32, no spills, few registers."""
+
+import odd_cells
+import pytest
+from helpers import ENGINE_CASES, as_params
+
+from rnnbench import cells
+from rnnbench.contract import Cell, Gate, Stage, Vector
+from rnnbench.kernels import cuda_host
+from rnnbench.layers.recurrent import Recurrent
+from rnnbench.layout import Layout
+from rnnbench.ops import d_tanh, tanh
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(cuda_host.simulated(), reason="the simulator compiles nothing"),
+]
+CAPABILITIES = [(8, 0), (9, 0)]
+CASES = as_params([c for c in ENGINE_CASES if not c.options])
+MOST_REGISTERS = 200  # of 255, and of 65536 for the 256 threads of a block
+MOST_SHARED = 48 * 1024  # what a block may have without asking
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules():
+    """The modules that import numba.cuda: where numba-cuda is missing, this says so."""
+    pytest.importorskip("numba_cuda", reason="make test-cuda installs it")
+    from rnnbench.kernels import cuda, cuda_build, cuda_inspect
+
+    return cuda, cuda_build, cuda_inspect
+
+
+def check(inspect, kernel, signature, capability, dtype):
+    text = inspect.ptx(kernel, signature, capability)
+    assert f".target sm_{capability[0]}{capability[1]}" in text
+    assert bool(inspect.doubles(text)) == (dtype == "float64"), inspect.doubles(text)[:3]
+    took = inspect.resources(text, capability)
+    assert took.spills == 0, took
+    assert took.stack == 0, took
+    assert took.registers <= MOST_REGISTERS, took
+    assert took.shared <= MOST_SHARED, took
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("case", CASES)
+def test_every_cell_compiles(case, direction, dtype, capability, modules):
+    cuda, build, inspect = modules
+    built = build.build(Layout(case.build(), 3, 4), direction, dtype, cuda.GEOMETRY)
+    check(inspect, built.function, build.signature(built.arguments, dtype), capability, dtype)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("make", odd_cells.ALL, ids=lambda make: make.__name__)
+def test_odd_cells_compile(make, direction, modules):
+    cuda, build, inspect = modules
+    built = build.build(Layout(make(), 3, 4), direction, "float32", cuda.GEOMETRY)
+    check(inspect, built.function, build.signature(built.arguments, "float32"), (9, 0), "float32")
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["weights", "sums", "inputs", "put", "take", "put_fed", "clear"])
+def test_what_all_cells_share_compiles(name, dtype, capability, modules):
+    _, build, inspect = modules
+    kernel, signature = build.common(dtype)[name]
+    text = inspect.ptx(kernel, signature, capability)
+    if dtype == "float32":
+        assert inspect.doubles(text) == []
+    took = inspect.resources(text, capability)
+    assert (took.spills, took.stack) == (0, 0)
+    assert took.shared <= MOST_SHARED
+
+
+def careless(number_in):
+    """A cell with a number in one of its two functions."""
+
+    def forward(a, reads, p):
+        (a_h,) = a
+        return (tanh(a_h),), ()
+
+    def forward_half(a, reads, p):
+        (a_h,) = a
+        return (tanh(a_h) * 0.3,), ()
+
+    def backward(dmakes, reads, makes, saved, p):
+        return (dmakes[0] * d_tanh(makes[0]),), (), ()
+
+    def backward_half(dmakes, reads, makes, saved, p):
+        return (dmakes[0] * d_tanh(makes[0]) * 0.3,), (), ()
+
+    chosen = (forward_half if number_in == "forward" else forward, backward_half if number_in == "backward" else backward)
+    stage = Stage(*chosen, makes=("h",), gates=(Gate("h", ("x", "h")),))
+    return Cell(vectors=(Vector("h"),), stages=(stage,), output="h", name="careless")
+
+
+@pytest.mark.parametrize("number_in", ["forward", "backward"])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_a_double_is_seen(number_in, direction, modules):
+    cuda, build, inspect = modules
+    built = build.build(Layout(careless(number_in), 3, 4), direction, "float32", cuda.GEOMETRY)
+    text = inspect.ptx(built.function, build.signature(built.arguments, "float32"), (9, 0))
+    assert bool(inspect.doubles(text)) == (number_in == direction)
+
+
+def test_without_a_gpu_one_sentence_says_so(modules):
+    from numba import cuda
+
+    if cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(RuntimeError, match="device 'cuda': no NVIDIA GPU can be used here") as raised:
+        Recurrent("lstm", 2, 3, device="cuda")
+    assert "\n" not in str(raised.value)
+    assert Recurrent("lstm", 2, 3).device == "cpu"
+
+
+def test_every_cell_is_here():
+    assert {p.values[0].cell for p in CASES} == set(cells.names())

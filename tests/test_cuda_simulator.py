@@ -1,0 +1,130 @@
+"""The CUDA kernels in Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``, a process of its own) against the reference."""
+
+import sys
+
+import numpy as np
+import odd_cells
+import pytest
+from helpers import ENGINE_CASES, Case, as_params, assert_close, assert_same_bits, away_from_kinks, problem, randomise
+
+from rnnbench import cells, ops
+from rnnbench.kernels import cuda_host, reference
+from rnnbench.kernels.cuda_write import Geometry
+from rnnbench.layers.recurrent import Recurrent
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not cuda_host.simulated(), reason="make test-cuda sets NUMBA_ENABLE_CUDASIM=1"),
+]
+ODD = [pytest.param(make, id=make.__name__) for make in odd_cells.ALL]
+EVERY = [*as_params(ENGINE_CASES), *ODD]
+PLAIN = [*as_params([c for c in ENGINE_CASES if not c.options]), *ODD]
+TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
+SMALL = {"T": 5, "B": 5, "I": 4, "H": 6}  # two blocks, two turns along the units, several tiles, none of them full
+HARD = {**SMALL, "R": 2, "lengths": [5, 4, 4, 1, 0], "feed": True, "truncate": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cuda():
+    """The driver, with blocks so small that a little problem takes several of everything."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # the simulator polls its threads
+    from rnnbench.kernels import cuda
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
+        patch.setattr(cuda, "TILE", (4, 2))
+        patch.setattr(cuda, "DEPTH", 3)
+        patch.setattr(cuda, "FLAT", 2)
+        patch.setattr(cuda, "CHUNK_ROWS", 12)
+        patch.setattr(cuda, "empty", spoiled)
+        yield cuda
+    sys.setswitchinterval(interval)
+
+
+def spoiled(size, dtype):
+    """Fresh memory that spoils whatever reads it."""
+    return cuda_host.upload(np.full(max(int(size), 1), np.nan, dtype))
+
+
+def build(case):
+    return case.build() if isinstance(case, Case) else case()
+
+
+def assert_equals_reference(driver, p, dtype):
+    got, expected = p.both(driver), p.both(reference)
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        assert got[name].dtype == dtype, f"{name} is {got[name].dtype}"
+        assert_close(got[name], value, TOLERANCE[dtype], name)
+
+
+@pytest.mark.parametrize("case", EVERY)
+def test_simulator_equals_reference(case, cuda):
+    p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, **SMALL), 1e-10, ties=False)
+    assert_equals_reference(cuda, p, np.float64)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", PLAIN)
+def test_ragged_fed_truncated_replicas(case, dtype, cuda):
+    p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, dtype=dtype, **HARD), 1e-5, ties=False)
+    ended = np.arange(5) >= p.active[:, None]
+    p.x[:, ended], p.dy[:, ended] = np.nan, np.nan  # padding is never read
+    assert_equals_reference(cuda, p, dtype)
+    (y, final, _), (inferred, inferred_final, tape) = p.run(cuda), p.run(cuda, keep=False)
+    assert tape is None
+    assert_same_bits(inferred, y, "y")
+    for name in final:
+        assert_same_bits(inferred_final[name], final[name], name)
+
+
+SIZES = [
+    {"T": 0}, {"B": 0}, {"T": 0, "B": 0}, {"I": 0}, {"T": 1, "B": 1, "I": 1, "H": 1}, {"B": 1, "H": 9},
+    {"I": 9}, {"bias": False}, {"lengths": [0] * 5},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("name", ["lstm", "gru", "skip", "jordan"])
+def test_odd_sizes(name, sizes, cuda):
+    assert_equals_reference(cuda, problem(cells.get(name), **SMALL | sizes), np.float64)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_after", "lstm_peephole", "delayed", "jordan"])
+def test_a_layer_is_what_it_is_elsewhere(name, cuda):
+    rng = np.random.default_rng(0)
+    x, dy_seed = rng.standard_normal((7, 5, 3)), rng.standard_normal((7, 5, 64))
+    lengths = np.array([3, 7, 0, 6, 7])
+
+    def run(device, **forward):
+        layer = randomise(Recurrent(name, 3, 6, dtype="float64", device=device))
+        y, state = layer.forward(x, lengths=lengths, reverse=True, **forward)
+        dy = dy_seed[..., : layer.output_size]
+        dx, dstate = layer.backward(dy[0] if y.ndim == 2 else dy, truncate=4)
+        with layer.frozen():
+            frozen, _ = layer.forward(x, lengths=lengths, reverse=True, tape=False)
+        named = {"y": y, "dx": dx, "frozen": frozen} | {f"d {k}": v for k, v in layer.grads.items()}
+        return named | {f"state {k}": v for k, v in state.items()} | {f"d state {k}": v for k, v in dstate.items()}
+
+    plain = run("cuda")
+    for outputs in ("all", "last"):
+        got, expected = run("cuda", outputs=outputs), run("reference", outputs=outputs)
+        for key, value in expected.items():
+            assert_close(got[key], value, 1e-12, f"{outputs} {key}")
+    for key, value in run("cuda", checkpoint=2).items():
+        assert_same_bits(value, plain[key], f"checkpoint {key}")
+
+
+def test_the_comparison_can_fail(cuda):
+    """A wrong derivative in one cell is seen here too."""
+    cell = cells.get("elman")
+    (stage,) = cell.stages
+    wrong = type(stage)(
+        stage.forward, lambda *given: ((given[0][0] * ops.d_sigmoid(given[2][0]),), (), ()), stage.makes, stage.gates
+    )  # fmt: skip
+    good = problem(cell, **SMALL)
+    bad = problem(type(cell)(vectors=cell.vectors, stages=(wrong,), output="h"), **SMALL)
+    with pytest.raises(AssertionError, match="off by"):
+        for name, value in bad.both(cuda).items():
+            assert_close(value, good.both(reference)[name], 1e-12, name)
