@@ -16,7 +16,7 @@ PYTEST = RNNBENCH_NUM_THREADS=2 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help report docs test test-slow test-peers lint format clean
+.PHONY: help report docs test test-slow test-cuda test-peers lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,11 @@ test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
 
 test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
 	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
+
+test-cuda: .venv/.cuda ## install numba-cuda, and check every CUDA kernel without a GPU; with one, on it too
+	@NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m "cuda and not gpu" tests/test_cuda_simulator.py
+	@$(PYTEST) -m "cuda and not gpu" --ignore=tests/test_cuda_simulator.py
+	@$(PYTEST) -n 0 -m gpu -rs
 
 test-peers: .venv/.peers ## install torch, torchrecurrent, ONNX Runtime and JAX, and compare with them
 	@$(PYTEST) -m "peers and not gpu and not cuda"
@@ -91,6 +96,11 @@ clean: ## remove caches, builds and the generated report; .venv and results stay
 	@echo "installing rnnbench and its development tools into .venv"
 	@$(PIP) setuptools
 	@$(PIP) --no-build-isolation -e ".[dev]"
+	@touch $@
+
+.venv/.cuda: .venv/.installed
+	@echo "installing the extra cuda into .venv"
+	@$(PIP) --no-build-isolation -e ".[cuda]"
 	@touch $@
 
 # pip's own settings (an index, a folder of wheels) decide whether this is torch's CPU wheel or the large CUDA one.

@@ -90,7 +90,10 @@ def careless(number_in):
     def backward_half(dmakes, reads, makes, saved, p):
         return (dmakes[0] * d_tanh(makes[0]) * 0.3,), (), ()
 
-    chosen = (forward_half if number_in == "forward" else forward, backward_half if number_in == "backward" else backward)
+    chosen = (
+        forward_half if number_in == "forward" else forward,
+        backward_half if number_in == "backward" else backward,
+    )
     stage = Stage(*chosen, makes=("h",), gates=(Gate("h", ("x", "h")),))
     return Cell(vectors=(Vector("h"),), stages=(stage,), output="h", name="careless")
 

@@ -1,6 +1,7 @@
 """The CUDA kernels in Numba's simulator (``NUMBA_ENABLE_CUDASIM=1``, a process of its own) against the reference."""
 
 import sys
+import threading
 
 import numpy as np
 import odd_cells
@@ -29,8 +30,15 @@ def cuda():
     """The driver, with blocks so small that a little problem takes several of everything."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # the simulator polls its threads
+    from numba.cuda.simulator import kernelapi
+
     from rnnbench.kernels import cuda
 
+    def one_allocation(self, size):
+        kernelapi_init(self, size)
+        self._allocations = OneAtATime()
+
+    kernelapi_init = kernelapi.FakeCUDAShared.__init__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
         patch.setattr(cuda, "TILE", (4, 2))
@@ -38,8 +46,29 @@ def cuda():
         patch.setattr(cuda, "FLAT", 2)
         patch.setattr(cuda, "CHUNK_ROWS", 12)
         patch.setattr(cuda, "empty", spoiled)
+        patch.setattr(kernelapi.FakeCUDAShared, "__init__", one_allocation)
         yield cuda
     sys.setswitchinterval(interval)
+
+
+class OneAtATime(dict):
+    """A block's shared arrays: the simulator looks one up and, if it is missing, adds it, without a lock."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def get(self, key):
+        """Look up; after None nobody else may until the array has been added."""
+        self.lock.acquire()
+        found = super().get(key)
+        if found is not None:
+            self.lock.release()
+        return found
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        self.lock.release()
 
 
 def spoiled(size, dtype):

@@ -215,10 +215,10 @@ def _weight_gradients(tape, grads):
                 block, columns = layout.blocks[gate.name, source], layout.widths[parse(source)[0]]
                 if columns:
                     grid = -(-columns // TILE[0]), -(-units // (TILE[1] * cuda_common.ROWS)), sizes.replicas
-                    weights[grid, TILE](
-                        tape.running, sizes.rows, chunk, tape.arena, *_work(tape, number, lane), *_source(tape, source),
-                        units, columns, on_device[block.key], block.start * columns, grads[block.key].shape[1] * columns,
-                    )  # fmt: skip
+                    da, values = _work(tape, number, lane), _source(tape, source)
+                    into = block.start * columns, grads[block.key].shape[1] * columns
+                    given = tape.arena, *da, *values, units, columns, on_device[block.key], *into
+                    weights[grid, TILE](tape.running, sizes.rows, chunk, *given)
         for lane, name in enumerate(stage.parameters, len(stage.gates)):
             column_sums(lane, name, 0)
     return {key: download(value, grads[key].shape) for key, value in on_device.items()}
@@ -238,7 +238,11 @@ def _input_gradients(tape, dx):
     """Add to the gradient by the input, gate by gate."""
     layout, sizes, prepared = tape.prepared.layout, tape.sizes, tape.prepared
     inputs = cuda_common.products(tape.dtype.name, TILE, DEPTH)[2]
-    grid = -(-sizes.steps * sizes.rows // (TILE[1] * cuda_common.ROWS)), -(-layout.input_size // TILE[0]), sizes.replicas
+    grid = (
+        -(-sizes.steps * sizes.rows // (TILE[1] * cuda_common.ROWS)),
+        -(-layout.input_size // TILE[0]),
+        sizes.replicas,
+    )
     for number, stage in enumerate(layout.cell.stages):
         for lane, gate in enumerate(stage.gates):
             if INPUT in gate.sources:

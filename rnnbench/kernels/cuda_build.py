@@ -33,7 +33,7 @@ class Built:
 
 
 def build(layout, direction: str, dtype: str, geometry: Geometry) -> Built:
-    """Return the ``"forward"`` or ``"backward"`` kernel of a layout's cell; made once per text, functions and precision."""
+    """Return the ``"forward"`` or ``"backward"`` kernel of a cell; the same one for the same text and functions."""
     write = {"forward": cuda_write.forward, "backward": cuda_write.backward}[direction]
     kernel = write(layout, geometry, np.dtype(dtype).itemsize)
     key = kernel.text, tuple(kernel.functions.values()), dtype

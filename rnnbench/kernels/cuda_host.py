@@ -106,5 +106,6 @@ def _guarded(allocate, size):
         if "MEMORY" not in str(error).upper():
             raise
         raise MemoryError(
-            f"device 'cuda': no room for another {size / 2**20:.0f} MiB on the GPU; a smaller batch or checkpoint= needs less"
+            f"device 'cuda': no room for another {size / 2**20:.0f} MiB on the GPU; "
+            "a smaller batch or checkpoint= needs less"
         ) from error

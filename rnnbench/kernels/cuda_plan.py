@@ -103,4 +103,3 @@ def pack(layout: Layout, weights, replicas, dtype, transposed) -> tuple[np.ndarr
 def widths(layout: Layout) -> dict[str, int]:
     """Table entries of every vector's width."""
     return {f"width {name}": width for name, width in layout.widths.items()}
-

@@ -1,9 +1,9 @@
 """The text of a cell's two CUDA kernels, written from its contract.
 
 A block of threads owns some batch rows of one replica and walks all steps with them; nothing is shared between blocks.
-A thread owns a unit, for `Geometry.rows` batch rows. What differs from cell to cell is how many gates, reads, sources and
-lanes there are: those loops are written out here, so that sums stay in registers and the cell's functions get their
-tuples. Sizes and addresses are read from `table`, in the order of :attr:`Kernel.names`.
+A thread owns a unit, for `Geometry.rows` batch rows. What differs from cell to cell is how many gates, reads, sources
+and lanes there are: those loops are written out here, so that sums stay in registers and the cell's functions get
+their tuples. Sizes and addresses are read from `table`, in the order of :attr:`Kernel.names`.
 
 ``print(cuda_write.forward(layout, Geometry(), 4).text)`` shows what becomes of a cell.
 """
@@ -230,7 +230,9 @@ def _forward_units(kernel, layout, number, geometry):
     for i, name in enumerate(stage.makes):
         kernel.add(f"made{i} = {_lane(kernel, layout, 'made', name, 0)}")
         if layout.lags[name]:
-            kernel.add(f"kept{i} = {_lane(kernel, layout, 'read', name, 0)}", f"feed{i} = {kernel.entry(f'feed {name}')}")
+            kernel.add(
+                f"kept{i} = {_lane(kernel, layout, 'read', name, 0)}", f"feed{i} = {kernel.entry(f'feed {name}')}"
+            )
     saved, lanes = layout.saved[number], work_lanes(layout, number)
     if saved:
         kernel.add(f"work = {_work(kernel, layout, number, 'width')}")
@@ -260,7 +262,9 @@ def _product(kernel, geometry, depth, array, at, stride, starts, columns, sums, 
     """Add rows of `array` times blocks of the weights, tile by tile through shared memory, to the named sums."""
     heights = range(geometry.rows)
     with kernel.block(f"for inner in range(0, {size}, {depth}):"):
-        load = f"load_rows(rows_tile, {array}, {at}, {stride}, inner, {size}, running, height, lane, lanes, group, groups"
+        load = (
+            f"load_rows(rows_tile, {array}, {at}, {stride}, inner, {size}, running, height, lane, lanes, group, groups"
+        )
         kernel.add(f"{load}, {depth})")
         for i, start in enumerate(starts):
             load = f"load_weights(weights_tile, {i * depth}, {weights}, {start}, {columns}, inner, {size}, unit"
@@ -295,7 +299,9 @@ def _backward_stage(kernel, layout, number, geometry, depth):
             with kernel.block(f"for gate in range({len(users)}):"):
                 start = f"table[{blocks[0]} + gate] + replica * columns * width"
                 kernel.add(f"at = work + table[{gates[0]} + gate] * width")
-                _product(kernel, geometry, depth, "arena", "at", f"{lanes} * width", [start], "columns", [sums], "width")
+                _product(
+                    kernel, geometry, depth, "arena", "at", f"{lanes} * width", [start], "columns", [sums], "width"
+                )
             with kernel.block("if unit < columns:"):
                 for r, total in enumerate(sums):
                     kernel.add(f"row = group * {geometry.rows} + {r}")
