@@ -17,7 +17,7 @@ CAPABILITY = 9, 0
 def taken(layout, direction, dtype):
     """Resources of one kernel."""
     built = cuda_build.build(layout, direction, dtype, cuda.GEOMETRY)
-    text = cuda_inspect.ptx(built.function, cuda_build.signature(built.arguments, dtype), CAPABILITY)
+    (text,) = cuda_inspect.ptx(built.function, cuda_build.signature(built.arguments, dtype), CAPABILITY)
     return cuda_inspect.resources(text, CAPABILITY)
 
 

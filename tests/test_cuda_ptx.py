@@ -30,25 +30,24 @@ def modules():
     return cuda, cuda_build, cuda_inspect
 
 
-def check(inspect, kernel, signature, capability, dtype):
-    text = inspect.ptx(kernel, signature, capability)
-    assert f".target sm_{capability[0]}{capability[1]}" in text
-    assert bool(inspect.doubles(text)) == (dtype == "float64"), inspect.doubles(text)[:3]
-    took = inspect.resources(text, capability)
-    assert took.spills == 0, took
-    assert took.stack == 0, took
-    assert took.registers <= MOST_REGISTERS, took
-    assert took.shared <= MOST_SHARED, took
+def check(inspect, kernel, signature, dtype):
+    for capability, text in zip(CAPABILITIES, inspect.ptx(kernel, signature, *CAPABILITIES), strict=True):
+        assert f".target sm_{capability[0]}{capability[1]}" in text
+        if dtype == "float32":
+            assert inspect.doubles(text) == []
+        took = inspect.resources(text, capability)
+        assert (took.spills, took.stack) == (0, 0), took
+        assert took.registers <= MOST_REGISTERS, took
+        assert took.shared <= MOST_SHARED, took
 
 
-@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("case", CASES)
-def test_every_cell_compiles(case, direction, dtype, capability, modules):
+def test_every_cell_compiles(case, direction, dtype, modules):
     cuda, build, inspect = modules
     built = build.build(Layout(case.build(), 3, 4), direction, dtype, cuda.GEOMETRY)
-    check(inspect, built.function, build.signature(built.arguments, dtype), capability, dtype)
+    check(inspect, built.function, build.signature(built.arguments, dtype), dtype)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -56,21 +55,14 @@ def test_every_cell_compiles(case, direction, dtype, capability, modules):
 def test_odd_cells_compile(make, direction, modules):
     cuda, build, inspect = modules
     built = build.build(Layout(make(), 3, 4), direction, "float32", cuda.GEOMETRY)
-    check(inspect, built.function, build.signature(built.arguments, "float32"), (9, 0), "float32")
+    check(inspect, built.function, build.signature(built.arguments, "float32"), "float32")
 
 
-@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["weights", "sums", "inputs", "put", "take", "put_fed", "clear"])
-def test_what_all_cells_share_compiles(name, dtype, capability, modules):
+def test_what_all_cells_share_compiles(name, dtype, modules):
     _, build, inspect = modules
-    kernel, signature = build.common(dtype)[name]
-    text = inspect.ptx(kernel, signature, capability)
-    if dtype == "float32":
-        assert inspect.doubles(text) == []
-    took = inspect.resources(text, capability)
-    assert (took.spills, took.stack) == (0, 0)
-    assert took.shared <= MOST_SHARED
+    check(inspect, *build.common(dtype)[name], dtype)
 
 
 def careless(number_in):
@@ -103,7 +95,7 @@ def careless(number_in):
 def test_a_double_is_seen(number_in, direction, modules):
     cuda, build, inspect = modules
     built = build.build(Layout(careless(number_in), 3, 4), direction, "float32", cuda.GEOMETRY)
-    text = inspect.ptx(built.function, build.signature(built.arguments, "float32"), (9, 0))
+    (text,) = inspect.ptx(built.function, build.signature(built.arguments, "float32"), (9, 0))
     assert bool(inspect.doubles(text)) == (number_in == direction)
 
 

@@ -10,7 +10,7 @@ from helpers import ENGINE_CASES, Case, as_params, assert_close, assert_same_bit
 
 from rnnbench import cells, ops
 from rnnbench.kernels import cuda_host, reference
-from rnnbench.kernels.cuda_write import Geometry
+from rnnbench.kernels.cuda_text import Geometry
 from rnnbench.layers.recurrent import Recurrent
 
 pytestmark = [

@@ -13,9 +13,9 @@ import numpy as np
 
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import cuda_build, cuda_common, cuda_host, cuda_plan
-from rnnbench.kernels.cuda_host import download, empty, upload
+from rnnbench.kernels.cuda_host import download, empty, launch, upload
 from rnnbench.kernels.cuda_plan import Sizes
-from rnnbench.kernels.cuda_write import Geometry, work_lanes
+from rnnbench.kernels.cuda_text import Geometry, work_lanes
 from rnnbench.kernels.reference import row_lengths
 
 GEOMETRY = Geometry()
@@ -45,8 +45,7 @@ class Tape:
     sizes: Sizes
     dtype: np.dtype
     entries: dict
-    active: np.ndarray
-    running: Any
+    active: Any
     lengths: Any
     masks: Any
     x: Any
@@ -77,7 +76,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     entries |= cuda_plan.widths(layout) | {f"feed {name}": fed.get(name, -1) for name in layout.states}
     active = np.array(active, np.int64)
     tape = Tape(
-        prepared, sizes, dtype, entries, active, upload(active), upload(row_lengths(active, sizes.rows)),
+        prepared, sizes, dtype, entries, upload(active), upload(row_lengths(active, sizes.rows)),
         upload(masks), upload(x), empty(arena_plan.size, dtype),
     )  # fmt: skip
     _start(tape, state, feed, fed)
@@ -86,8 +85,8 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     if sizes.steps and sizes.rows:
         built = cuda_build.build(layout, "forward", dtype.name, GEOMETRY)
         table = upload(built.table(entries | prepared.entries))
-        given = table, tape.running, tape.masks, prepared.packed, tape.x, tape.arena, y
-        built.function[_launch(layout, sizes)](*given)
+        given = table, tape.active, tape.masks, prepared.packed, tape.x, tape.arena, y
+        launch(built.function, *_blocks(layout, sizes), *given)
     final = {name: _take(tape, tape.arena, "read", name, tape.lengths) for name in layout.states}
     return download(y, shape), final, tape if keep else None
 
@@ -113,8 +112,8 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     if sizes.steps and sizes.rows:
         built = cuda_build.build(layout, "backward", tape.dtype.name, GEOMETRY)
         table = upload(built.table(tape.entries | prepared.back_entries))
-        given = table, tape.running, tape.masks, prepared.back, tape.arena, flow, upload(dy)
-        built.function[_launch(layout, sizes)](*given)
+        given = table, tape.active, tape.masks, prepared.back, tape.arena, flow, upload(dy)
+        launch(built.function, *_blocks(layout, sizes), *given)
         grads = _weight_gradients(tape, grads)
         if need_dx and layout.input_size:
             _input_gradients(tape, dx)
@@ -127,7 +126,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     return download(dx, shape) if need_dx else None, initial, grads
 
 
-def _launch(layout, sizes):
+def _blocks(layout, sizes):
     """Grid and block: as many units as there are, then rows as long as every multiprocessor has a block."""
     units = -(-max(layout.widths.values()) // 32) * 32
     lanes = min(GEOMETRY.units, units)
@@ -138,7 +137,7 @@ def _launch(layout, sizes):
 
 def _cleared(size, dtype):
     array = empty(size, dtype)
-    cuda_common.clear[_over(size)](array)
+    launch(cuda_common.clear, *_over(size), array)
     return array
 
 
@@ -157,7 +156,8 @@ def _start(tape, state, feed, fed):
             _put(tape, tape.arena, "read", name, state[name], start)
             values, width = np.ascontiguousarray(feed[name][0]), layout.widths[name]
             if values.size:
-                cuda_common.put_fed[_over(values.size)](
+                launch(
+                    cuda_common.put_fed, *_over(values.size),
                     tape.arena, *_ring(tape, "read", name), upload(values), sizes.steps, sizes.rows, width,
                     layout.lags[name] - 1, tape.masks, fed[name],
                 )  # fmt: skip
@@ -171,7 +171,7 @@ def _put(tape, lanes, kind, name, values, ends):
     layout = tape.prepared.layout
     if values.size:
         given = upload(values), layout.lags[name], tape.sizes.rows, layout.widths[name], ends
-        cuda_common.put[_over(values.size)](lanes, *_ring(tape, kind, name), *given)
+        launch(cuda_common.put, *_over(values.size), lanes, *_ring(tape, kind, name), *given)
 
 
 def _take(tape, lanes, kind, name, ends):
@@ -180,9 +180,8 @@ def _take(tape, lanes, kind, name, ends):
     if not sizes.rows:
         return np.zeros(shape, tape.dtype)
     out = empty(np.prod(shape), tape.dtype)
-    cuda_common.take[_over(out.size)](
-        lanes, *_ring(tape, kind, name), out, layout.lags[name], sizes.rows, layout.widths[name], ends
-    )
+    given = out, layout.lags[name], sizes.rows, layout.widths[name], ends
+    launch(cuda_common.take, *_over(out.size), lanes, *_ring(tape, kind, name), *given)
     return download(out, shape)
 
 
@@ -206,7 +205,7 @@ def _weight_gradients(tape, grads):
             grid = -(-units // TILE[0]), sizes.replicas
             step = grads[key].shape[1]
             given = tape.arena, *_work(tape, number, lane), units, on_device[key], start, step
-            sums[grid, TILE](tape.running, sizes.rows, chunk, *given)
+            launch(sums, grid, TILE, tape.active, sizes.rows, chunk, *given)
 
         for lane, gate in enumerate(stage.gates):
             if gate.name in layout.bias_rows and "bias" in grads:
@@ -218,7 +217,7 @@ def _weight_gradients(tape, grads):
                     da, values = _work(tape, number, lane), _source(tape, source)
                     into = block.start * columns, grads[block.key].shape[1] * columns
                     given = tape.arena, *da, *values, units, columns, on_device[block.key], *into
-                    weights[grid, TILE](tape.running, sizes.rows, chunk, *given)
+                    launch(weights, grid, TILE, tape.active, sizes.rows, chunk, *given)
         for lane, name in enumerate(stage.parameters, len(stage.gates)):
             column_sums(lane, name, 0)
     return {key: download(value, grads[key].shape) for key, value in on_device.items()}
@@ -248,4 +247,4 @@ def _input_gradients(tape, dx):
             if INPUT in gate.sources:
                 at = prepared.back_entries[f"weight {gate.name} {INPUT}"]
                 given = tape.arena, *_work(tape, number, lane), prepared.back, at, layout.stage_widths[number]
-                inputs[grid, TILE](tape.running, sizes.rows, *given, layout.input_size, dx)
+                launch(inputs, grid, TILE, tape.active, sizes.rows, *given, layout.input_size, dx)

@@ -11,7 +11,7 @@ from numba import cuda, types
 
 import rnnbench.ops.jit  # noqa: F401  the meaning of ops for compiled code
 from rnnbench.kernels import cuda_common, cuda_device, cuda_write
-from rnnbench.kernels.cuda_write import Geometry
+from rnnbench.kernels.cuda_text import Geometry
 
 TYPES = cuda_common.TYPES
 _built: dict[Any, Built] = {}

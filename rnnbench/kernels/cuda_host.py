@@ -6,12 +6,14 @@ Imports nothing of CUDA until it is asked to: the CPU never depends on it.
 from __future__ import annotations
 
 import importlib.util
+import threading
 from functools import cache
 
 import numpy as np
 
 INSTALL = "pip install 'rnnbench[cuda]' brings it"
 OLDEST = 7, 5  # compute capability that CUDA 13 still compiles for
+_advice = threading.Lock()
 
 
 def simulated() -> bool:
@@ -66,6 +68,23 @@ def multiprocessors() -> int:
     from numba import cuda
 
     return int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def launch(kernel, grid, block, *given) -> None:
+    """Run a kernel, without Numba's advice on small grids: a small batch makes one."""
+    if simulated():
+        kernel[grid, block](*given)
+        return
+    from numba.cuda import dispatcher
+
+    with _advice:
+        before = dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS
+        dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+        try:
+            configured = kernel[grid, block]
+        finally:
+            dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = before
+    configured(*given)
 
 
 def empty(size, dtype):

@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
+from unittest import mock
 
 from numba import cuda
 
@@ -37,11 +38,19 @@ def pretend(capability):
         dispatcher.get_current_device = before
 
 
-def ptx(kernel, signature, capability) -> str:
-    """Compile a kernel for a compute capability such as (9, 0)."""
-    with pretend(capability):
-        text, _ = cuda.compile_ptx(kernel.py_func, signature, cc=capability)
-    return text
+def ptx(kernel, signature, *capabilities) -> list[str]:
+    """Compile a kernel for compute capabilities such as (9, 0); Numba's own part, the slow one, is done once."""
+    from numba.cuda import codegen
+
+    libraries, assemble = [], codegen.CUDACodeLibrary.get_asm_strs
+
+    def noted(library, cc=None):
+        libraries.append(library)
+        return assemble(library, cc=cc)
+
+    with pretend(capabilities[0]), mock.patch.object(codegen.CUDACodeLibrary, "get_asm_strs", noted):
+        text, _ = cuda.compile_ptx(kernel.py_func, signature, cc=capabilities[0])
+    return [text, *("\n".join(assemble(libraries[-1], cc=capability)) for capability in capabilities[1:])]
 
 
 def doubles(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnbench.kernels.cuda_write import work_lanes
+from rnnbench.kernels.cuda_text import work_lanes
 from rnnbench.layout import Layout
 
 

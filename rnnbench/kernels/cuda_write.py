@@ -10,105 +10,9 @@ their tuples. Sizes and addresses are read from `table`, in the order of :attr:`
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-
 from rnnbench.contract import INPUT, parse
-
-SHARED_BYTES = 32 * 1024  # for weights: small enough for several blocks per multiprocessor
-WORK_SIZES = ("steps", "rows")
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What is fixed when kernels are compiled.
-
-    Parameters
-    ----------
-    units, groups : int
-        The most threads of a block along units and along rows; a launch may take fewer.
-    threads : int
-        The most threads of a block.
-    rows : int
-        Batch rows of a thread.
-    depth : int
-        How much of a product's inner index is brought to shared memory at once.
-    """
-
-    units: int = 128
-    groups: int = 8
-    threads: int = 256
-    rows: int = 2
-    depth: int = 16
-
-
-@dataclass
-class Kernel:
-    """A kernel's text, the entries of its table, and the functions that it calls."""
-
-    name: str
-    arguments: tuple[str, ...]
-    functions: dict[str, object]
-    names: list[str] = field(default_factory=lambda: list(WORK_SIZES))
-    constants: dict[str, int] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
-    depth: int = 1
-
-    @property
-    def text(self) -> str:
-        """The source of the kernel."""
-        return "\n".join([f"def {self.name}({', '.join(self.arguments)}):", *self.lines, ""])
-
-    def add(self, *lines: str) -> None:
-        """Append lines at the present indentation."""
-        self.lines += ["    " * self.depth + line for line in lines]
-
-    @contextmanager
-    def block(self, head: str):
-        """Append a line and indent what follows."""
-        self.add(head)
-        self.depth += 1
-        yield
-        self.depth -= 1
-
-    def entry(self, name: str) -> str:
-        """The expression of a named number of the table."""
-        return f"table[{self.numbered(name)}]"
-
-    def numbered(self, name: str) -> int:
-        """Where a named number stands in the table; names that are new stand in the order of asking."""
-        if name not in self.names:
-            self.names.append(name)
-        return self.names.index(name)
-
-    def constant(self, value: int) -> int:
-        """Where the next number of the table stands, which is this one: for loops over what differs by a number."""
-        name = f"constant {len(self.names)}"
-        self.constants[name] = value
-        return self.numbered(name)
-
-
-def inner_depth(geometry: Geometry, gates: int, item_bytes: int) -> int:
-    """How deep a tile of the weights of so many gates may be."""
-    depth = geometry.depth
-    while depth > 1 and gates * depth * geometry.units * item_bytes > SHARED_BYTES:
-        depth //= 2
-    return depth
-
-
-def work_lanes(layout, number: int) -> int:
-    """Numbers kept per unit of a stage: what forward saves, then da and dp in its place."""
-    stage = layout.cell.stages[number]
-    return max(layout.saved[number], len(stage.gates) + len(stage.parameters))
-
-
-def sources_of(stage) -> dict[str, list[int]]:
-    """The sources of a stage's products, and the numbers of the gates that use each."""
-    found: dict[str, list[int]] = {}
-    for number, gate in enumerate(stage.gates):
-        for source in gate.sources:
-            found.setdefault(source, []).append(number)
-    return found
+from rnnbench.kernels import cuda_text as text
+from rnnbench.kernels.cuda_text import Geometry, Kernel, inner_depth, sources_of, work_lanes
 
 
 def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
@@ -121,7 +25,7 @@ def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
     )
     most = max((len(gates) for stage in cell.stages for gates in sources_of(stage).values()), default=1)
     depth = inner_depth(geometry, most, item_bytes)
-    _open(kernel, geometry, depth, most)
+    text.open_kernel(kernel, geometry, depth, most)
     with kernel.block("for t in range(steps):"):
         kernel.add("running = min(active[t] - first, height)")
         with kernel.block("if running <= 0:"):
@@ -140,7 +44,7 @@ def backward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
         {f"stage{n}": stage.backward for n, stage in enumerate(cell.stages)},
     )
     depth = inner_depth(geometry, 1, item_bytes)
-    _open(kernel, geometry, depth, 1)
+    text.open_kernel(kernel, geometry, depth, 1)
     with kernel.block("for back in range(steps):"):
         kernel.add("t = steps - 1 - back", "running = min(active[t] - first, height)")
         with kernel.block("if running > 0:"):
@@ -148,50 +52,6 @@ def backward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
                 _backward_stage(kernel, layout, number, geometry, depth)
             _end_of_step(kernel, layout)
     return kernel
-
-
-def _open(kernel, geometry, depth, gates):
-    height = geometry.groups * geometry.rows
-    kernel.add(
-        f"rows_tile = cuda.shared.array({height * depth}, number_type)  # [row][k]",
-        f"weights_tile = cuda.shared.array({gates * depth * geometry.units}, number_type)  # [gate][k][unit]",
-        "lane, group = np.int64(cuda.threadIdx.x), np.int64(cuda.threadIdx.y)",
-        "lanes, groups = np.int64(cuda.blockDim.x), np.int64(cuda.blockDim.y)",
-        f"height = groups * {geometry.rows}",
-        "first = np.int64(cuda.blockIdx.x) * height",
-        "replica = np.int64(cuda.blockIdx.y)",
-        f"steps, rows = {kernel.entry('steps')}, {kernel.entry('rows')}",
-        "zero = number(0)",
-    )
-
-
-def _lane(kernel, layout, kind, name, lag):
-    """The expression of the address of a vector, `lag` steps ago, of the block's first row."""
-    start, ring = kernel.entry(f"{kind} {name}"), kernel.entry(f"{kind} ring {name}")
-    shift = layout.lags[name] - lag
-    width = kernel.entry(f"width {name}")
-    return f"{start} + ((replica * {ring} + (t + {shift}) % {ring}) * rows + first) * {width}"
-
-
-def _value(kernel, layout, source):
-    """The expression of the address of what a source names."""
-    name, lag = parse(source)
-    if name == INPUT:
-        return f"((replica * steps + t) * rows + first) * {kernel.entry('width x')}"
-    return _lane(kernel, layout, "read" if lag else "made", name, lag)
-
-
-def _work(kernel, layout, number, width):
-    lanes = work_lanes(layout, number)
-    return f"{kernel.entry(f'work {number}')} + ((replica * steps + t) * rows + first) * {lanes} * {width}"
-
-
-def _tuple(values):
-    return "(" + "".join(f"{v}, " for v in values).rstrip() + ")"
-
-
-def _parameters(kernel, stage):
-    return _tuple(f"weights[{kernel.entry(f'parameter {p}')} + replica * width + unit]" for p in stage.parameters)
 
 
 def _forward_stage(kernel, layout, number, geometry, depth):
@@ -213,10 +73,10 @@ def _forward_stage(kernel, layout, number, geometry, depth):
             array = "x" if source == INPUT else "arena"
             blocks = [f"weight {stage.gates[g].name} {source}" for g in users]
             size = kernel.entry(f"width {parse(source)[0]}")
-            kernel.add(f"size, at = {size}, {_value(kernel, layout, source)}")
+            kernel.add(f"size, at = {size}, {text.source_address(kernel, layout, source)}")
             starts = [f"{kernel.entry(block)} + replica * size * width" for block in blocks]
             sums = [[f"a{g}_{r}" for r in heights] for g in users]
-            _product(kernel, geometry, depth, array, "at", "size", starts, "width", sums)
+            text.product(kernel, geometry, depth, array, "at", "size", starts, "width", sums)
         kernel.add(f"values = cuda.local.array({max(len(gates) * geometry.rows, 1)}, number_type)")
         kernel.add(*(f"values[{g * geometry.rows + r}] = a{g}_{r}" for g in gates for r in heights))
         _forward_units(kernel, layout, number, geometry)
@@ -226,23 +86,24 @@ def _forward_stage(kernel, layout, number, geometry, depth):
 def _forward_units(kernel, layout, number, geometry):
     """The cell's function for the thread's unit and each of its rows, and where its results go."""
     stage, output = layout.cell.stages[number], layout.cell.output
-    kernel.add(*(f"read{i} = {_value(kernel, layout, source)}" for i, source in enumerate(stage.reads)))
+    kernel.add(*(f"read{i} = {text.source_address(kernel, layout, source)}" for i, source in enumerate(stage.reads)))
     for i, name in enumerate(stage.makes):
-        kernel.add(f"made{i} = {_lane(kernel, layout, 'made', name, 0)}")
+        kernel.add(f"made{i} = {text.lane_address(kernel, layout, 'made', name, 0)}")
         if layout.lags[name]:
             kernel.add(
-                f"kept{i} = {_lane(kernel, layout, 'read', name, 0)}", f"feed{i} = {kernel.entry(f'feed {name}')}"
+                f"kept{i} = {text.lane_address(kernel, layout, 'read', name, 0)}",
+                f"feed{i} = {kernel.entry(f'feed {name}')}",
             )
     saved, lanes = layout.saved[number], work_lanes(layout, number)
     if saved:
-        kernel.add(f"work = {_work(kernel, layout, number, 'width')}")
+        kernel.add(f"work = {text.work_address(kernel, layout, number, 'width')}")
     with kernel.block(f"for r in range({geometry.rows}):"):
         kernel.add(f"row = group * {geometry.rows} + r")
         with kernel.block("if inside and row < running:"):
             kernel.add("place = row * width + unit")
-            a = _tuple(f"values[{g * geometry.rows} + r]" for g in range(len(stage.gates)))
-            reads = _tuple(f"arena[read{i} + place]" for i in range(len(stage.reads)))
-            kernel.add(f"makes, saved = stage{number}({a}, {reads}, {_parameters(kernel, stage)})")
+            a = text.tuple_of(f"values[{g * geometry.rows} + r]" for g in range(len(stage.gates)))
+            reads = text.tuple_of(f"arena[read{i} + place]" for i in range(len(stage.reads)))
+            kernel.add(f"makes, saved = stage{number}({a}, {reads}, {text.parameters(kernel, stage)})")
             for i, name in enumerate(stage.makes):
                 kernel.add(f"arena[made{i} + place] = makes[{i}]")
                 if name == output:
@@ -258,38 +119,20 @@ def _forward_units(kernel, layout, number, geometry):
                     kernel.add(*(f"arena[into + {j} * width] = saved[{j}]" for j in range(saved)))
 
 
-def _product(kernel, geometry, depth, array, at, stride, starts, columns, sums, size="size", weights="weights"):
-    """Add rows of `array` times blocks of the weights, tile by tile through shared memory, to the named sums."""
-    heights = range(geometry.rows)
-    with kernel.block(f"for inner in range(0, {size}, {depth}):"):
-        load = (
-            f"load_rows(rows_tile, {array}, {at}, {stride}, inner, {size}, running, height, lane, lanes, group, groups"
-        )
-        kernel.add(f"{load}, {depth})")
-        for i, start in enumerate(starts):
-            load = f"load_weights(weights_tile, {i * depth}, {weights}, {start}, {columns}, inner, {size}, unit"
-            kernel.add(f"{load}, lane, lanes, group, groups, {depth})")
-        kernel.add("cuda.syncthreads()")
-        with kernel.block(f"for k in range({depth}):"):
-            kernel.add(*(f"v{r} = rows_tile[(group * {geometry.rows} + {r}) * {depth} + k]" for r in heights))
-            for i, names in enumerate(sums):
-                kernel.add(f"w = weights_tile[({i * depth} + k) * lanes + lane]")
-                kernel.add(*(f"{name} = {name} + v{r} * w" for r, name in enumerate(names)))
-        kernel.add("cuda.syncthreads()")
-
-
 def _backward_stage(kernel, layout, number, geometry, depth):
     """The cell's function gives da, which then goes back through the products."""
     stage, lanes = layout.cell.stages[number], work_lanes(layout, number)
     kernel.add(f"# stage {number}", f"width = {kernel.entry(f'width {stage.makes[0]}')}")
-    kernel.add(f"work = {_work(kernel, layout, number, 'width')}")
+    kernel.add(f"work = {text.work_address(kernel, layout, number, 'width')}")
     _backward_units(kernel, layout, number)
     kernel.add("cuda.syncthreads()")
     for source, users in sources_of(stage).items():
         name, lag = parse(source)
         if name == INPUT or not layout.cell.vector(name).differentiable:
             continue
-        kernel.add(f"columns, into = {kernel.entry(f'width {name}')}, {_lane(kernel, layout, 'flow', name, lag)}")
+        kernel.add(
+            f"columns, into = {kernel.entry(f'width {name}')}, {text.lane_address(kernel, layout, 'flow', name, lag)}"
+        )
         with kernel.block("for start in range(0, columns, lanes):"):
             kernel.add("unit = start + lane")
             sums = [f"d{r}" for r in range(geometry.rows)]
@@ -299,7 +142,7 @@ def _backward_stage(kernel, layout, number, geometry, depth):
             with kernel.block(f"for gate in range({len(users)}):"):
                 start = f"table[{blocks[0]} + gate] + replica * columns * width"
                 kernel.add(f"at = work + table[{gates[0]} + gate] * width")
-                _product(
+                text.product(
                     kernel, geometry, depth, "arena", "at", f"{lanes} * width", [start], "columns", [sums], "width"
                 )
             with kernel.block("if unit < columns:"):
@@ -314,14 +157,14 @@ def _backward_units(kernel, layout, number):
     cell, stage, lanes = layout.cell, layout.cell.stages[number], work_lanes(layout, number)
     smooth = cell.differentiable
     for i, name in enumerate(stage.makes):
-        kernel.add(f"made{i} = {_lane(kernel, layout, 'made', name, 0)}")
+        kernel.add(f"made{i} = {text.lane_address(kernel, layout, 'made', name, 0)}")
         if smooth[name]:
-            kernel.add(f"flow{i} = {_lane(kernel, layout, 'flow', name, 0)}")
+            kernel.add(f"flow{i} = {text.lane_address(kernel, layout, 'flow', name, 0)}")
     through = [i for i, source in enumerate(stage.reads) if smooth[parse(source)[0]]]
     for i, source in enumerate(stage.reads):
-        kernel.add(f"read{i} = {_value(kernel, layout, source)}")
+        kernel.add(f"read{i} = {text.source_address(kernel, layout, source)}")
         if i in through:
-            kernel.add(f"back{i} = {_lane(kernel, layout, 'flow', *parse(source))}")
+            kernel.add(f"back{i} = {text.lane_address(kernel, layout, 'flow', *parse(source))}")
     with kernel.block("for start in range(0, width, lanes):"):
         kernel.add("unit = start + lane")
         with kernel.block("for row in range(group, running, groups):"), kernel.block("if unit < width:"):
@@ -333,11 +176,11 @@ def _backward_units(kernel, layout, number):
                 kernel.add(f"dmake{i} = {value}")
                 if smooth[name]:
                     kernel.add(f"flow[flow{i} + place] = zero")
-            made = _tuple(f"arena[made{i} + place]" for i in range(len(stage.makes)))
-            reads = _tuple(f"arena[read{i} + place]" for i in range(len(stage.reads)))
-            saved = _tuple(f"arena[kept + {j} * width]" for j in range(layout.saved[number]))
-            dmakes = _tuple(f"dmake{i}" for i in range(len(stage.makes)))
-            given = ", ".join([dmakes, reads, made, saved, _parameters(kernel, stage)])
+            made = text.tuple_of(f"arena[made{i} + place]" for i in range(len(stage.makes)))
+            reads = text.tuple_of(f"arena[read{i} + place]" for i in range(len(stage.reads)))
+            saved = text.tuple_of(f"arena[kept + {j} * width]" for j in range(layout.saved[number]))
+            dmakes = text.tuple_of(f"dmake{i}" for i in range(len(stage.makes)))
+            given = ", ".join([dmakes, reads, made, saved, text.parameters(kernel, stage)])
             kernel.add(f"da, dreads, dp = stage{number}({given})")
             gates = len(stage.gates)
             kernel.add(*(f"arena[kept + {g} * width] = da[{g}]" for g in range(gates)))
@@ -355,7 +198,7 @@ def _end_of_step(kernel, layout):
         with kernel.block("if cut or feed >= 0:"):
             for lag in range(1, layout.lags[name] + 1):
                 fed = "feed >= 0 and masks[feed + t * rows + first + row] != 0" if lag == 1 else "False"
-                kernel.add(f"at = {_lane(kernel, layout, 'flow', name, lag)}")
+                kernel.add(f"at = {text.lane_address(kernel, layout, 'flow', name, lag)}")
                 with kernel.block("for row in range(group, running, groups):"):
                     kernel.add(f"drop = cut or ({fed})")
                     with kernel.block("if drop:"), kernel.block("for unit in range(lane, width, lanes):"):
