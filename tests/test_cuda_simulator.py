@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 import numpy as np
 import odd_cells
@@ -106,6 +107,25 @@ def test_ragged_fed_truncated_replicas(case, dtype, cuda):
     assert_same_bits(inferred, y, "y")
     for name in final:
         assert_same_bits(inferred_final[name], final[name], name)
+
+
+@pytest.mark.parametrize("inputs", [0, 4])  # a product with x brings barriers of its own
+@pytest.mark.parametrize("case", as_params([Case(n) for n in ("lstm", "gru", "skip", "mut3", "scrn", "lstm_fgr")]))
+def test_no_barrier_is_missing(case, inputs, cuda, monkeypatch):
+    """After each barrier some thread falls behind, and the others run as far as they may."""
+    from numba.cuda.simulator.kernel import BlockThread
+
+    plain, late = BlockThread.syncthreads, np.random.default_rng(0).integers(8, size=1000)
+
+    def unfair(thread):
+        plain(thread)
+        thread.barriers = getattr(thread, "barriers", 0) + 1
+        if thread.thread_id == late[thread.barriers % len(late)]:
+            time.sleep(1e-3)
+
+    monkeypatch.setattr(BlockThread, "syncthreads", unfair)
+    p = problem(build(case), **HARD | {"I": inputs})
+    assert_equals_reference(cuda, p, np.float64)
 
 
 SIZES = [

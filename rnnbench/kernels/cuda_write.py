@@ -125,7 +125,7 @@ def _backward_stage(kernel, layout, number, geometry, depth):
     kernel.add(f"# stage {number}", f"width = {kernel.entry(f'width {stage.makes[0]}')}")
     kernel.add(f"work = {text.work_address(kernel, layout, number, 'width')}")
     _backward_units(kernel, layout, number)
-    kernel.add("cuda.syncthreads()")
+    kernel.add("cuda.syncthreads()")  # who brings da to the tiles is load_rows' own affair
     for source, users in sources_of(stage).items():
         name, lag = parse(source)
         if name == INPUT or not layout.cell.vector(name).differentiable:
@@ -189,7 +189,10 @@ def _backward_units(kernel, layout, number):
 
 
 def _end_of_step(kernel, layout):
-    """No gradient reaches what was replaced by a fed value, nor any step before a cut."""
+    """No gradient reaches what was replaced by a fed value, nor any step before a cut.
+
+    A thread clears what it alone reads in the step before, so that no barrier is needed.
+    """
     states = [n for n in layout.states if layout.cell.vector(n).differentiable]
     kernel.add(f"gone, truncate = {kernel.entry('before')} + t, {kernel.entry('truncate')}")
     kernel.add("cut = truncate > 0 and gone > 0 and gone % max(truncate, 1) == 0")
@@ -203,4 +206,3 @@ def _end_of_step(kernel, layout):
                     kernel.add(f"drop = cut or ({fed})")
                     with kernel.block("if drop:"), kernel.block("for unit in range(lane, width, lanes):"):
                         kernel.add("flow[at + row * width + unit] = zero")
-    kernel.add("cuda.syncthreads()")
