@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from helpers import assert_same_bits
+from numba import njit
 
 from rnnbench import Recurrent
 from rnnbench.kernels import cuda_host
+from rnnbench.ops import primitives
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,3 +43,22 @@ sys.exit(" ".join(found) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_gpus_are_given_has_the_same_bits_on_the_cpu(dtype, monkeypatch):
+    """NVVM lacks some of LLVM's intrinsics; what stands in for them is compiled for the CPU here."""
+    x = np.array([0.0, -0.0, 1e-30, -3e-5, 0.3, -0.7, 5.0, -80.0, 1e30, np.inf, -np.inf, np.nan], dtype)
+    asked = []
+
+    def run():
+        absolute = njit(lambda a, b: primitives.absolute(a))
+        copysign = njit(lambda a, b: primitives.copysign(a, b))
+        return np.array([[f(a, b) for a in x for b in x] for f in (absolute, copysign)], dtype)
+
+    expected = run()
+    monkeypatch.setattr(primitives, "_on_cpu", lambda context: asked.append(context))
+    got = run()
+    assert len(asked) == 2
+    assert_same_bits(got, expected)
+    assert_same_bits(got[0], np.abs(np.repeat(x, len(x))))
