@@ -99,10 +99,9 @@ def run(setting, rng):
     if not (measured.joint < np.inf).all():
         raise Diverged("the states or the gradient left the range of float64")
 
-    stored = np.unique([*(lag for lag in (1, 2, 5) if lag < steps), *np.linspace(0, steps, 11).astype(int)])
-    rows = measured.rows(stored)
-    summary = dict.fromkeys(SUMMARY)
-    summary["slope"] = np.mean(theory.slope(measured.lags, measured.joint, steps // 4))
+    early = [lag for lag in (1, 2, 5) if lag < steps]
+    rows = measured.rows(np.unique([*early, *np.linspace(0, steps, 11).astype(int)]))
+    summary = {"slope": np.mean(theory.slope(measured.lags, measured.joint, steps // 4))}
     summary["rho"], summary["sigma_max"] = recurrence.spectral_radius(layer), recurrence.largest_singular_value(layer)
     if setting["cell"] == "elman":
         limit = theory.log_bound(measured.lags, activation, summary["sigma_max"])
@@ -112,7 +111,7 @@ def run(setting, rng):
             curve = theory.log_eigen_decay(measured.lags, layer.params["weight_hh"], cotangent.T)
             summary["eigen_error"] = np.abs(np.expm1(measured.joint - curve)).max()
             rows = [row | {"log_eigen": curve[row["lag"]].mean()} for row in rows]
-    return [*(short(row, 6) for row in rows), short(summary, 10)]
+    return [*(short(row, 6) for row in rows), short(summary, 15)]
 
 
 def claims(df):
@@ -216,7 +215,7 @@ def _linear_paths(runs):
     """Claims on cells with a path through time that is linear, whatever the weights are."""
     cut = runs[(runs["cell"] == "identity") | (runs["cell"].isin(CAROUSELS) & (runs["gain"] == 0))]
     fed = runs[runs["cell"].isin(CAROUSELS) & (runs["gain"] > 0)].groupby("cell")["slope"].agg(["min", "max"])
-    fed = "".join(f" With recurrent weights: {cell} {low:.2g} to {high:.2g}." for cell, low, high in fed.itertuples())
+    fed = "".join(f" {cell} with recurrent weights: {low:.2g} to {high:.2g}." for cell, low, high in fed.itertuples())
     long = runs[runs["steps"] >= 200].set_index("cell")["slope"]
     cases = [
         (
@@ -369,7 +368,8 @@ def _cells(runs):
 
 def _forget_bias(runs):
     return _rates(runs, by="forget_bias", parts=sorted(runs["forget_bias"].unique()), title="forget bias {:g}"), (
-        "The same for cells with a forget gate, by its bias, for inputs of unit variance: open gates keep the gradient."
+        "The same for cells with a gate f, by its bias, for inputs of unit variance. An open forget gate keeps the "
+        "gradient; the f of mgu lets in what is new, and an open one forgets."
     )
 
 
