@@ -111,6 +111,14 @@ def test_an_edited_cell_gives_the_new_answer(tmp_path):
     assert answers == pytest.approx([np.tanh(2), np.tanh(2), np.tanh(1), 0], rel=1e-6)
 
 
+def test_the_same_cell_in_a_file_of_another_name(tmp_path):
+    cache = str(tmp_path / "cache")
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(CELL.format(body="tanh(x)"))
+    answers = [float(run(RUN, tmp_path / name, NUMBA_CACHE_DIR=cache)) for name in ("one.py", "two.py", "one.py")]
+    assert answers == pytest.approx([np.tanh(1)] * 3, rel=1e-6)
+
+
 def test_edited_ops_give_the_new_answer(tmp_path):
     shutil.copytree(ROOT, tmp_path / "rnnbench", ignore=shutil.ignore_patterns("__pycache__"))
     cell, cache = tmp_path / "edited.py", str(tmp_path / "cache")

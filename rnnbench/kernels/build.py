@@ -99,8 +99,8 @@ def package_hash() -> str:
 def function_hash(function: FunctionType) -> str:
     """Return a hash of all that a plain Python function computes.
 
-    Covers its code, default values, what it closes over, and the Python functions and constants it names, followed to
-    their ends.
+    Covers its code and module, default values, what it closes over, and the Python functions and constants it names,
+    followed to their ends.
     """
     digest = hashlib.sha256()
     for value in reachable(function):
@@ -111,7 +111,9 @@ def function_hash(function: FunctionType) -> str:
             digest.update(repr(value).encode())
         elif isinstance(value, list | tuple):
             digest.update(str(len(value)).encode())
-        elif not isinstance(value, FunctionType):
+        elif isinstance(value, FunctionType):  # compiled code in a cache names the module it came from
+            digest.update(str(value.__module__).encode())
+        else:
             digest.update(repr(getattr(value, "__name__", None)).encode())
     return digest.hexdigest()[:16]
 
