@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-_LAZY = {"Recurrent": "rnnbench.layers.recurrent"}
-__all__ = ["Recurrent", "__version__", "cells"]
+_LAZY = {"Dense": "rnnbench.layers.dense", "Recurrent": "rnnbench.layers.recurrent"}
+__all__ = ["Dense", "Recurrent", "__version__", "cells"]
 
 
 def __getattr__(name: str) -> Any:

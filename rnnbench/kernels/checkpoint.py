@@ -90,7 +90,7 @@ def backward(tape, dy, dstate, truncate=None, need_dx=True):
             last, row = _ends(tape.active, first, stop)
             part[:, last, row] = dy[:, row]
         else:
-            part = dy[:, first:stop]
+            part = np.ascontiguousarray(dy[:, first:stop])
         dpart, dstate, grads = tape.driver.backward(kept, part, dstate, truncate, first, need_dx, grads)
         if need_dx:
             dx[:, first:stop] = dpart
@@ -100,8 +100,9 @@ def backward(tape, dy, dstate, truncate=None, need_dx=True):
 def _stretch(tape, number):
     """Arguments of the driver's forward for one stretch."""
     first, stop = tape.cuts[number]
-    feed = {n: (values[:, first:stop], mask[first:stop]) for n, (values, mask) in tape.feed.items()}
-    x = tape.x[:, first:stop]
+    contiguous = np.ascontiguousarray  # with several replicas a slice of the steps is not
+    feed = {n: (contiguous(values[:, first:stop]), mask[first:stop]) for n, (values, mask) in tape.feed.items()}
+    x = contiguous(tape.x[:, first:stop])
     return tape.layout, tape.prepared, x, tape.states[number], tape.active[first:stop], feed
 
 

@@ -28,6 +28,12 @@ def one_of(name, value, allowed):
     return value
 
 
+def tape_choice(value):
+    """Refuse a `tape` that is not None, True or False."""
+    if not (value is None or isinstance(value, bool)):
+        raise ValueError(f"tape: got {value!r}, expected None, True or False")
+
+
 def dtype_name(dtype):
     """Return the name of anything NumPy takes for a dtype, or the thing itself."""
     try:
@@ -36,11 +42,21 @@ def dtype_name(dtype):
         return dtype
 
 
-def seed(value):
-    """Return `value` if NumPy can seed a generator with it, or refuse it."""
-    if isinstance(value, np.random.Generator | np.random.SeedSequence):
-        return value
-    return integer("seed", value, 0)
+def generators(seed):
+    """Return the generators that `seed` stands for, one per replica, and the number of replicas or None.
+
+    Parameters
+    ----------
+    seed : int, numpy.random.Generator or SeedSequence, or a list of these
+        A list makes replicas, one for each of its members.
+    """
+    seeds = list(seed) if isinstance(seed, list | tuple) else [seed]
+    if not seeds:
+        raise ValueError("seed: got an empty list, expected a seed for each replica")
+    for one in seeds:
+        if not isinstance(one, np.random.Generator | np.random.SeedSequence):
+            integer("seed", one, 0)
+    return [np.random.default_rng(one) for one in seeds], len(seeds) if isinstance(seed, list | tuple) else None
 
 
 def torch_bias(layout):
@@ -71,6 +87,12 @@ def array(name, value, shape, dtype):
     return np.ascontiguousarray(value)
 
 
+def features(name, value, lead, size, dtype):
+    """Return `value` as a contiguous array (*lead, ..., size), or refuse it."""
+    shape = getattr(value, "shape", ())
+    return array(name, value, (*lead, *[None] * max(len(shape) - len(lead) - 1, 0), size), dtype)
+
+
 def check_params(layer):
     """Refuse parameters that were replaced by something of another shape or dtype."""
     for key in layer.params.keys() ^ layer.grads.keys():
@@ -97,6 +119,8 @@ def row_order(lengths, steps, rows):
 class Order:
     """Where each (step, row) of the processing order lies in the user's arrays.
 
+    All arrays have a leading replica axis; the replicas share the order.
+
     Parameters
     ----------
     steps, rows : int
@@ -115,12 +139,12 @@ class Order:
         self.trivial = not reverse and bool((self.rows == np.arange(rows)).all())
 
     def put(self, values):
-        """(T, B, ...) of the user's order into processing order; never mind what stands where a row has ended."""
+        """(R, T, B, ...) of the user's order into processing order; never mind what stands where a row has ended."""
         if self.trivial:
             return values
         out = memory.empty(values.shape, values.dtype)
         for here, there in self._pieces():
-            out[here] = values[there]
+            out[:, *here] = values[:, *there]
         return out
 
     def put_mask(self, mask):
@@ -131,21 +155,21 @@ class Order:
         return out
 
     def back(self, values):
-        """(T, B, ...) of the processing order into the user's; 0 where a row has ended (there, too, in `values`)."""
+        """(R, T, B, ...) of the processing order into the user's; 0 where a row has ended (there, too, in `values`)."""
         if self.trivial:
             return values
         out = memory.empty(values.shape, values.dtype)
         for here, there in self._pieces():
-            out[there] = values[here]
+            out[:, *there] = values[:, *here]
         for there in self._padding():
-            out[there] = 0
+            out[:, *there] = 0
         return out
 
     def _pieces(self):
         """Pairs of indices, processing order and user's: of the rows one by one, or the steps if these are fewer."""
         steps, rows = len(self.active), len(self.rows)
         if self.lengths.min(initial=steps) == steps:
-            yield np.s_[:], np.s_[:: -1 if self.reverse else 1]
+            yield np.s_[:, :], np.s_[:: -1 if self.reverse else 1, :]
         elif rows <= steps:
             for i, (row, length) in enumerate(zip(self.rows, self.lengths, strict=True)):
                 if length:
@@ -162,17 +186,17 @@ class Order:
         return [np.s_[t, self.rows[count:]] for t, count in enumerate(self.active)]
 
     def last(self, values):
-        """(B, ...) in the user's order: each row's last step of (T, B, ...); 0 for a row of length 0."""
-        out = np.zeros_like(values, shape=values.shape[1:])
+        """(R, B, ...) in the user's order: each row's last step of (R, T, B, ...); 0 for a row of length 0."""
+        out = np.zeros_like(values, shape=(len(values), *values.shape[2:]))
         ran = np.flatnonzero(self.lengths)
-        out[self.rows[ran]] = values[self.lengths[ran] - 1, ran]
+        out[:, self.rows[ran]] = values[:, self.lengths[ran] - 1, ran]
         return out
 
     def put_last(self, values):
-        """Inverse of `last`: (T, B, ...) in processing order, 0 but for each row's last step."""
-        out = np.zeros((len(self.active), *values.shape), values.dtype)
+        """Inverse of `last`: (R, T, B, ...) in processing order, 0 but for each row's last step."""
+        out = np.zeros((len(values), len(self.active), *values.shape[1:]), values.dtype)
         ran = np.flatnonzero(self.lengths)
-        out[self.lengths[ran] - 1, ran] = values[self.rows[ran]]
+        out[:, self.lengths[ran] - 1, ran] = values[:, self.rows[ran]]
         return out
 
     def put_rows(self, values):
@@ -187,7 +211,7 @@ class Order:
 
 
 def states(layer, order, given, name):
-    """Return (1, lag, B, width) arrays for every state that is given, in processing order."""
+    """Return (R, lag, B, width) arrays for every state that is given, in processing order."""
     layout, rows = layer.layout, len(order.rows)
     if given is None:
         given = {}
@@ -198,37 +222,37 @@ def states(layer, order, given, name):
     out = {}
     for key, value in given.items():
         lag, width = layout.lags[key], layout.widths[key]
-        shape = (rows, width) if lag == 1 else (lag, rows, width)
+        shape = layer.lead + ((rows, width) if lag == 1 else (lag, rows, width))
         value = array(f"{name}[{key!r}]", value, shape, layer.dtype)
-        out[key] = np.ascontiguousarray(order.put_rows(value.reshape(lag, rows, width)))[None]
+        out[key] = np.ascontiguousarray(order.put_rows(value.reshape(layer.copies, lag, rows, width)))
     return out
 
 
 def states_back(layer, order, values):
-    """Return the users' state dict from (1, lag, B, width) arrays in processing order."""
+    """Return the users' state dict from (R, lag, B, width) arrays in processing order."""
     out = {}
     for key, value in values.items():
-        value = order.back_rows(value[0])
-        out[key] = value[0] if layer.layout.lags[key] == 1 else value
+        value = order.back_rows(value)
+        out[key] = layer.bare(value[:, 0] if layer.layout.lags[key] == 1 else value)
     return out
 
 
 def initial_states(layer, order, given):
-    """Return every state's start, (1, lag, B, width), and which of them came from learned parameters."""
+    """Return every state's start, (R, lag, B, width), and which of them came from learned parameters."""
     layout, rows = layer.layout, len(order.rows)
     out = states(layer, order, given, "state")
     learned = tuple(n for n in layout.learned if n not in out)
     for name in layout.states:
         if name not in out:
             initial = layout.cell.vector(name).initial
-            value = layer.params[f"initial_{name}"] if initial == LEARNED else initial
-            shape = (1, layout.lags[name], rows, layout.widths[name])
+            value = layer.led(layer.params[f"initial_{name}"])[:, None, None] if initial == LEARNED else initial
+            shape = (layer.copies, layout.lags[name], rows, layout.widths[name])
             out[name] = np.full(shape, value, layer.dtype)
     return out, learned
 
 
 def feeds(layer, order, given):
-    """Return {state: (values (1, T, B, width), mask (T, B))} in processing order."""
+    """Return {state: (values (R, T, B, width), mask (T, B))} in processing order."""
     layout, (steps, rows) = layer.layout, (len(order.active), len(order.rows))
     out = {}
     if given is not None and not isinstance(given, Mapping):
@@ -238,7 +262,7 @@ def feeds(layer, order, given):
             raise ValueError(f"feed: got state {name!r}, expected one of {list(layout.states)}")
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"feed[{name!r}]: got {type(pair).__name__}, expected a pair (values, mask)")
-        values = array(f"feed[{name!r}] values", pair[0], (steps, rows, layout.widths[name]), layer.dtype)
+        values = array(f"feed[{name!r}] values", pair[0], (*layer.lead, steps, rows, layout.widths[name]), layer.dtype)
         mask = np.asarray(pair[1])
         if mask.dtype != bool or mask.shape not in ((steps,), (steps, rows)):
             raise ValueError(
@@ -246,5 +270,5 @@ def feeds(layer, order, given):
                 f"expected booleans of shape ({steps},) or ({steps}, {rows})"
             )
         mask = np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, (steps, rows))
-        out[name] = order.put(values)[None], order.put_mask(mask)
+        out[name] = order.put(layer.led(values)), order.put_mask(mask)
     return out

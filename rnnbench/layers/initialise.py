@@ -69,7 +69,7 @@ RECURRENT = {f.__name__: f for f in (gaussian, orthogonal, identity, symmetric, 
 NEEDS_SQUARE = {identity, symmetric, spectral_radius}
 
 
-def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
+def initialise(layout: Layout, bias, init, rng) -> dict[str, np.ndarray]:
     """Make the parameters of one layer.
 
     Parameters
@@ -79,11 +79,10 @@ def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
     init : str, dict or None
         A recipe, see the module's docstring; None: the cell's own.
     rng : numpy.random.Generator
-    dtype : numpy.dtype
 
     Returns
     -------
-    dict of arrays
+    dict of float64 arrays
 
     Raises
     ------
@@ -105,7 +104,16 @@ def initialise(layout: Layout, bias, init, rng, dtype) -> dict[str, np.ndarray]:
         params[parameter.name] = unit_values(parameter, layout.parameter_widths[parameter.name])
     for name in layout.learned:
         params[f"initial_{name}"] = np.zeros(layout.widths[name])
-    return {key: value.astype(dtype) for key, value in params.items()}
+    return params
+
+
+def recipes(init, replicas):
+    """Return a recipe for each replica: those of the list `init`, or `init` for all."""
+    if replicas is None or not isinstance(init, list | tuple):
+        return [init] * (replicas or 1)
+    if len(init) != replicas:
+        raise ValueError(f"init: got {len(init)} recipes, expected one for each of {replicas} replicas")
+    return list(init)
 
 
 def unit_values(parameter, width):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,8 @@ from rnnbench import cells
 from rnnbench.contract import Cell
 from rnnbench.kernels import checkpoint as stretches
 from rnnbench.kernels import cuda_host
-from rnnbench.layers import arguments, initialise
+from rnnbench.layers import arguments, initialise, weights
+from rnnbench.layers.layer import Layer
 from rnnbench.layout import Layout
 
 DEVICES = {
@@ -22,23 +23,20 @@ DEVICES = {
     "cuda": "rnnbench.kernels.cuda",
     "reference": "rnnbench.kernels.reference",
 }
-DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 @dataclass
-class Tape:
-    """What one forward pass keeps for its backward pass; good for one backward."""
+class Saved:
+    """What a forward pass keeps."""
 
-    layer: Recurrent
     kernel: Any
     raw: dict[str, np.ndarray]
     order: arguments.Order
     outputs: str
     learned: tuple[str, ...]
-    used: bool = False
 
 
-class Recurrent:
+class Recurrent(Layer):
     """A layer of one recurrent cell over time-major sequences.
 
     Parameters
@@ -51,12 +49,13 @@ class Recurrent:
     device : "cpu", "cuda" or "reference"
         ``"cpu"`` is the Numba engine, ``"cuda"`` the one for NVIDIA GPUs (extra ``rnnbench[cuda]``; arrays are NumPy's
         on either), ``"reference"`` the NumPy one.
-    seed : int or numpy.random.Generator
-        For the initial parameters.
+    seed : int or numpy.random.Generator, or a list of these
+        For the initial parameters. A list makes replicas: everything then has a leading replica axis.
     bias : True, False or "torch"
         One bias per gate, none, or PyTorch's two (``bias_ih`` and ``bias_hh``, which add up).
     init : str or dict, optional
         The cell's own recipe (``"uniform"`` for most) unless given; see :func:`rnnbench.layers.initialise.initialise`.
+        With replicas, a list gives each its own.
     **options
         The cell's own options, such as ``activation="relu"``.
 
@@ -84,7 +83,8 @@ class Recurrent:
         self.cell = cell if isinstance(cell, Cell) else cells.get(cell, **options)
         self.input_size = arguments.integer("input_size", input_size, 0)
         self.hidden_size = arguments.integer("hidden_size", hidden_size, 1)
-        self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
+        rngs, replicas = arguments.generators(seed)
+        super().__init__(dtype=dtype, replicas=replicas)
         self.device = arguments.one_of("device", device, DEVICES)
         if device == "cuda":
             cuda_host.require()
@@ -92,16 +92,15 @@ class Recurrent:
         self.layout = Layout(self.cell, self.input_size, self.hidden_size)
         if bias == "torch":
             arguments.torch_bias(self.layout)
-        rng = np.random.default_rng(arguments.seed(seed))
-        self.params = initialise.initialise(self.layout, self.bias, init, rng, self.dtype)
-        self.grads = {key: np.zeros_like(value) for key, value in self.params.items()}
-        self._tape: Tape | None = None
+        inits = initialise.recipes(init, replicas)
+        self._own([initialise.initialise(self.layout, bias, *pair) for pair in zip(inits, rngs, strict=True)])
         self._frozen: Any = None
 
     def __repr__(self) -> str:
+        replicas = "" if self.replicas is None else f", replicas={self.replicas}"
         return (
             f"Recurrent({self.cell.name!r}, {self.input_size}, {self.hidden_size}, dtype={self.dtype.name!r}, "
-            f"device={self.device!r})"
+            f"device={self.device!r}{replicas})"
         )
 
     @property
@@ -112,7 +111,7 @@ class Recurrent:
     @property
     def blocks(self) -> dict[tuple[str, str], np.ndarray]:
         """Views of the weights by (gate, source): ``layer.blocks["f", "h"]`` is (H, H)."""
-        return {pair: self.params[b.key][b.start : b.stop] for pair, b in self.layout.blocks.items()}
+        return {pair: self.params[b.key][..., b.start : b.stop, :] for pair, b in self.layout.blocks.items()}
 
     def gate_bias(self, gate: str, key: str = "bias") -> np.ndarray:
         """Return the view of one gate's bias, shape (width,); `key` names the set when there are two."""
@@ -122,12 +121,7 @@ class Recurrent:
             "bias_hh": self.layout.torch_bias_rows("h"),
         }[key]
         start, stop = rows[gate]
-        return self.params[key][start:stop]
-
-    def zero_grad(self) -> None:
-        """Set all gradients to 0."""
-        for grad in self.grads.values():
-            grad[...] = 0
+        return self.params[key][..., start:stop]
 
     def forward(
         self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all", checkpoint=None
@@ -163,99 +157,59 @@ class Recurrent:
         tape : Tape
             With ``tape=True`` only.
         """
-        if not (tape is None or isinstance(tape, bool)):
-            raise ValueError(f"tape: got {tape!r}, expected None, True or False")
+        arguments.tape_choice(tape)
         arguments.one_of("outputs", outputs, ("all", "last"))
         arguments.one_of("reverse", reverse, (True, False))
-        x = arguments.array("x", x, (None, None, self.input_size), self.dtype)
-        order = arguments.Order(*x.shape[:2], lengths, reverse)
+        x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype))
+        order = arguments.Order(*x.shape[1:3], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
-        weights, raw = self._frozen or self._weights()
-        x, last = order.put(x)[None], outputs == "last"
+        used, raw = self._frozen or weights.used(self)
+        x, last = order.put(x), outputs == "last"
         if checkpoint is None or tape is False:
-            arguments_of = self.layout, weights, x, start, order.active, fed
-            y, final, kernel = self._driver.forward(*arguments_of, tape is not False)
-            y = order.last(y[0]) if last else order.back(y[0])
+            y, final, kernel = self._driver.forward(self.layout, used, x, start, order.active, fed, tape is not False)
+            y = order.last(y) if last else order.back(y)
         else:
             every = arguments.integer("checkpoint", checkpoint, 1)
-            prepared = weights if self._frozen else self._driver.prepare(self.layout, weights, self.dtype)
+            prepared = used if self._frozen else self._driver.prepare(self.layout, used, self.dtype, self.copies)
             y, final, kernel = stretches.forward(
                 self._driver, self.layout, prepared, x, start, order.active, fed, every, last
             )
-            y = order.back_rows(y[0]) if last else order.back(y[0])
+            y = order.back_rows(y) if last else order.back(y)
         final = arguments.states_back(self, order, final)
-        kept = None if tape is False else Tape(self, kernel, raw, order, outputs, learned)
-        self._tape = None if tape else kept
-        return (y, final, kept) if tape else (y, final)
+        return self._kept(tape, self.bare(y), final, Saved(kernel, raw, order, outputs, learned))
 
-    def backward(self, dy, dstate=None, *, tape=None, truncate=None, need_dx=True):
-        """Back-propagate through time; gradients by the parameters accumulate in `grads`.
-
-        Parameters
-        ----------
-        dy : array shaped like y, or None for 0
-        dstate : dict of arrays shaped like the final state, optional
-        tape : Tape, optional
-            Of ``forward(..., tape=True)``; the last forward's otherwise.
-        truncate : int >= 1, optional
-            Cut every gradient path between chunks of so many steps (the values were carried).
-        need_dx : bool
-            False saves the gradient by the input; None is returned in its place.
-
-        Returns
-        -------
-        dx : (T, B, I) array
-        dstate : dict of arrays
-            Gradient by the initial state.
-
-        Raises
-        ------
-        RuntimeError
-            Without a forward pass to go back through, or when its tape was used before.
-        """
-        if tape is None and self._tape is None:
-            raise RuntimeError("backward: no tape, expected a forward pass first (and not with tape=False)")
-        tape = self._tape if tape is None else tape
-        if not isinstance(tape, Tape):
-            raise TypeError(f"tape: got {type(tape).__name__}, expected the one that forward(..., tape=True) returned")
-        if tape.layer is not self:
-            raise ValueError(f"tape: it belongs to {tape.layer!r}, expected one of this layer")
-        if tape.used:
-            raise RuntimeError("backward: this tape was used before, expected a new forward pass")
-        if truncate is not None:
-            arguments.integer("truncate", truncate, 1)
-        arguments.one_of("need_dx", need_dx, (True, False))
-        checkpointed = isinstance(tape.kernel, stretches.Tape)
-        order, shape = tape.order, (len(tape.order.active), len(tape.order.rows), self.output_size)
+    def _backward(self, tape, dy, dstate, truncate, need_dx):
+        saved = tape.saved
+        checkpointed = isinstance(saved.kernel, stretches.Tape)
+        order, last = saved.order, saved.outputs == "last"
+        shape = (self.copies, len(order.active), len(order.rows), self.output_size)
         if dy is None:
-            dy = np.zeros(shape[1:] if checkpointed and tape.outputs == "last" else shape, self.dtype)
-        elif tape.outputs == "last":
-            dy = arguments.array("dy", dy, shape[1:], self.dtype)
-            dy = order.put_rows(dy) if checkpointed else order.put_last(dy)
+            dy = np.zeros((shape[0], *shape[2:]) if checkpointed and last else shape, self.dtype)
+        elif last:
+            dy = order.put_rows(self.led(dy)) if checkpointed else order.put_last(self.led(dy))
         else:
-            dy = order.put(arguments.array("dy", dy, shape, self.dtype))
+            dy = order.put(self.led(dy))
         dfinal = arguments.states(self, order, dstate, "dstate")
         for name in self.layout.states:
             if name not in dfinal:
-                dfinal[name] = np.zeros((1, self.layout.lags[name], shape[1], self.layout.widths[name]), self.dtype)
-        tape.used = True
-        if tape is self._tape:
-            self._tape = None
+                shape = (self.copies, self.layout.lags[name], len(order.rows), self.layout.widths[name])
+                dfinal[name] = np.zeros(shape, self.dtype)
+        self._use(tape)
         back = stretches.backward if checkpointed else self._driver.backward
-        dx, dinitial, grads = back(tape.kernel, dy[None], dfinal, truncate, need_dx=need_dx)
-        self._accumulate({key: value[0] for key, value in grads.items()}, tape.raw)
-        for name in tape.learned:
-            self.grads[f"initial_{name}"] += dinitial[name][0].sum(axis=(0, 1))
-        return order.back(dx[0]) if need_dx else None, arguments.states_back(self, order, dinitial)
+        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx)
+        weights.accumulate(self, grads, saved.raw)
+        for name in saved.learned:
+            self.grads[f"initial_{name}"] += self.bare(dinitial[name].sum(axis=(1, 2)))
+        return self.bare(order.back(dx)) if need_dx else None, arguments.states_back(self, order, dinitial)
 
     @contextmanager
     def frozen(self) -> Iterator[Recurrent]:
         """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
-        weights, raw = self._weights()
+        used, raw = weights.used(self)
         before = {key: value.flags.writeable for key, value in self.params.items()}
         outer = self._frozen
-        self._frozen = self._driver.prepare(self.layout, weights, self.dtype), raw
+        self._frozen = self._driver.prepare(self.layout, used, self.dtype, self.copies), raw
         for value in self.params.values():
             value.flags.writeable = False
         try:
@@ -278,44 +232,8 @@ class Recurrent:
 
         return torch_bridge.to_torch(self)
 
-    def _weights(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """The weights a driver takes (leading replica axis, one bias) and a copy of the raw ones if mapped."""
-        arguments.check_params(self)
-        raw = {}
-        used = {key: self.params[key] for key in self.layout.weight_shapes}
-        if self.cell.weights:
-            raw = {key: value.copy() for key, value in used.items()}
-            for key, value in self.cell.weights.forward(raw).items():
-                used[key] = arguments.array(f"weight map's {key}", value, self.params[key].shape, self.dtype)
-        if self.bias is True and self.layout.bias_size:
-            used["bias"] = self.params["bias"]
-        if self.bias == "torch":
-            used["bias"] = np.zeros(self.layout.bias_size, self.dtype)
-            for key, rows in self._torch_rows():
-                for gate, (start, stop) in rows.items():
-                    a, b = self.layout.bias_rows[gate]
-                    used["bias"][a:b] += self.params[key][start:stop]
-        used |= {name: self.params[name] for name in self.layout.parameter_widths}
-        return {key: np.ascontiguousarray(value)[None] for key, value in used.items()}, raw
-
-    def _accumulate(self, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]) -> None:
-        grads = dict(grads)
-        if self.cell.weights:
-            of_matrices = {key: grads[key] for key in self.layout.weight_shapes}
-            grads |= dict(self.cell.weights.backward(raw, of_matrices))
-        if self.bias == "torch":
-            whole = grads.pop("bias")
-            for key, rows in self._torch_rows():
-                for gate, (start, stop) in rows.items():
-                    a, b = self.layout.bias_rows[gate]
-                    self.grads[key][start:stop] += whole[a:b]
-        fixed = {p.name for p in self.cell.parameters if not p.trained}
-        for key, grad in grads.items():
-            if key not in fixed:
-                self.grads[key] += grad
-
-    def _torch_rows(self):
-        return {"bias_ih": self.layout.torch_bias_rows("x"), "bias_hh": self.layout.torch_bias_rows("h")}.items()
+    def _fixed(self) -> set[str]:
+        return {p.name for p in self.cell.parameters if not p.trained}
 
     @property
     def _driver(self):

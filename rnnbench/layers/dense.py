@@ -1,0 +1,73 @@
+"""A dense layer: one matrix, a bias, an activation, at every step alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnbench.layers import arguments
+from rnnbench.layers.layer import Layer
+
+# Name: the function, and its derivative from its value.
+ACTIVATIONS = {
+    "linear": (lambda a: a, lambda y: None),
+    "tanh": (np.tanh, lambda y: 1 - y * y),
+    "relu": (lambda a: np.maximum(a, 0), lambda y: y > 0),
+    "sigmoid": (lambda a: 0.5 * (1 + np.tanh(0.5 * a)), lambda y: y * (1 - y)),
+}
+
+
+class Dense(Layer):
+    """y = phi(W x + b) over the last axis of x.
+
+    A readout is a ``Dense`` without activation: the losses take logits.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        I >= 0 and O >= 1.
+    activation : "linear", "tanh", "relu" or "sigmoid"
+    bias : bool
+    dtype : "float32" or "float64"
+    seed : int or numpy.random.Generator, or a list of these for replicas
+        ``weight`` (O, I) and ``bias`` (O,) are drawn from U(-1/sqrt(I), 1/sqrt(I)).
+
+    Notes
+    -----
+    x has any number of axes before its last one (after that of the replicas), so one layer serves (T, B, I) and (B, I).
+    """
+
+    def __init__(self, input_size, output_size, *, activation="linear", bias=True, dtype="float32", seed=0):
+        self.input_size = arguments.integer("input_size", input_size, 0)
+        self.output_size = arguments.integer("output_size", output_size, 1)
+        self.activation = arguments.one_of("activation", activation, ACTIVATIONS)
+        arguments.one_of("bias", bias, (True, False))
+        rngs, replicas = arguments.generators(seed)
+        super().__init__(dtype=dtype, replicas=replicas)
+        bound = 1 / np.sqrt(max(self.input_size, 1))
+        shapes = {"weight": (self.output_size, self.input_size)} | ({"bias": (self.output_size,)} if bias else {})
+        self._own([{k: rng.uniform(-bound, bound, shape) for k, shape in shapes.items()} for rng in rngs])
+
+    def __repr__(self) -> str:
+        return f"Dense({self.input_size}, {self.output_size}, activation={self.activation!r})"
+
+    def _forward(self, x, state, lengths, keep):
+        x = arguments.features("x", x, self.lead, self.input_size, self.dtype)
+        rows = x.reshape(self.copies, -1, self.input_size)
+        y = np.matmul(rows, self.led(self.params["weight"]).swapaxes(-1, -2))
+        if "bias" in self.params:
+            y += self.led(self.params["bias"])[:, None]
+        y = ACTIVATIONS[self.activation][0](y).reshape(*x.shape[:-1], self.output_size)
+        return y, {}, (x, y if self.activation != "linear" else None)
+
+    def _backward(self, tape, dy, dstate, truncate, need_dx):
+        x, y = self._use(tape)
+        if dy is None:
+            dy = np.zeros(tape.shape, self.dtype)
+        if y is not None:
+            dy = dy * ACTIVATIONS[self.activation][1](y)
+        rows, da = x.reshape(self.copies, -1, self.input_size), dy.reshape(self.copies, -1, self.output_size)
+        self.led(self.grads["weight"])[...] += np.matmul(da.swapaxes(-1, -2), rows)
+        if "bias" in self.params:
+            self.led(self.grads["bias"])[...] += da.sum(axis=1)
+        dx = np.matmul(da, self.led(self.params["weight"])).reshape(x.shape) if need_dx else None
+        return dx, {}

@@ -1,0 +1,238 @@
+"""What every layer and network is: named parameters, a forward pass, and back-propagation through it.
+
+All are called alike, so that they nest::
+
+    y, state = layer.forward(x)                      # and keeps a tape
+    dx, dstate = layer.backward(dy)                  # of the last forward; gradients add up in layer.grads
+    y, state, tape = layer.forward(x, tape=True)     # several forwards before a backward
+    y, state = layer.forward(x, tape=False)          # inference: no tape, no dropout
+
+A *replica* is a copy of a layer with parameters of its own. ``seed=[s0, s1, ...]`` makes as many replicas as there are
+seeds; parameters, inputs, outputs and states then have a leading replica axis, and all replicas run in one call, each
+with the bits that it would have alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnbench.layers import arguments
+
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
+@dataclass
+class Tape:
+    """What one forward pass keeps for its backward pass; good for one backward."""
+
+    layer: Layer
+    saved: Any
+    shape: tuple[int, ...]  # of y
+    used: bool = False
+
+
+class Layer:
+    """A part of a network.
+
+    A subclass sets up its own ``params`` by :meth:`_own` or its ``parts``, and defines ``_forward(x, state, lengths,
+    keep) -> (y, state, saved)`` and ``_backward(tape, dy, dstate, truncate, need_dx) -> (dx, dstate)``. The second
+    takes what was saved out of the tape by :meth:`_use` once nothing can be refused any more.
+
+    Attributes
+    ----------
+    params, grads : dict of arrays
+        Its own, without those of its parts. May be edited in place.
+    parts : dict of Layers
+        What it is made of, in order.
+    replicas : int or None
+        None: no replica axis.
+    dtype : numpy.dtype
+    random : list of numpy.random.Generator
+        Those that its forward pass draws from, one for each replica.
+    """
+
+    def __init__(self, *, dtype="float32", replicas=None):
+        self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
+        self.replicas = replicas
+        self.params: dict[str, np.ndarray] = {}
+        self.grads: dict[str, np.ndarray] = {}
+        self.parts: dict[str, Layer] = {}
+        self.random: list[np.random.Generator] = []
+        self._tape: Tape | None = None
+
+    # ---- what users call ----
+
+    def forward(self, x, state=None, *, lengths=None, tape=None):
+        """Run the layer.
+
+        Parameters
+        ----------
+        x : array
+            Time-major, (T, B, features) unless the layer says otherwise.
+        state : dict, optional
+            What an earlier call returned, to go on from there; empty for layers without state.
+        lengths : (B,) ints in [0, T], optional
+            Rows end early.
+        tape : None, True or False
+            None keeps the tape for ``backward`` of the last forward; True returns it as a third result instead; False
+            keeps none (inference).
+
+        Returns
+        -------
+        y : array
+        state : dict
+        tape : Tape
+            With ``tape=True`` only.
+        """
+        arguments.tape_choice(tape)
+        y, state, saved = self._forward(x, state, lengths, tape is not False)
+        return self._kept(tape, y, state, saved)
+
+    def backward(self, dy, dstate=None, *, tape=None, truncate=None, need_dx=True):
+        """Back-propagate; gradients by the parameters add up in `grads`.
+
+        Parameters
+        ----------
+        dy : array shaped like y, or None for 0
+        dstate : dict shaped like the final state, optional
+        tape : Tape, optional
+            Of ``forward(..., tape=True)``; the last forward's otherwise.
+        truncate : int >= 1, optional
+            Cut every gradient path through time between chunks of so many steps.
+        need_dx : bool
+            False saves the gradient by the input; None is returned in its place.
+
+        Returns
+        -------
+        dx : array or None
+        dstate : dict
+            Gradient by the initial state.
+
+        Raises
+        ------
+        RuntimeError
+            Without a forward pass to go back through, or when its tape was used before.
+        """
+        tape = self._found(tape)
+        if truncate is not None:
+            arguments.integer("truncate", truncate, 1)
+        arguments.one_of("need_dx", need_dx, (True, False))
+        if dy is not None:
+            dy = arguments.array("dy", dy, tape.shape, self.dtype)
+        return self._backward(tape, dy, dstate, truncate, need_dx)
+
+    def zero_grad(self) -> None:
+        """Set all gradients to 0, those of the parts too."""
+        for grad in self.gradients().values():
+            grad[...] = 0
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return all parameters by path, such as ``"encoder.weight_ih"``; a part used twice counts once."""
+        return {path: layer.params[key] for path, layer, key in self._leaves()}
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        """Return all gradients, keys as in :meth:`parameters`."""
+        return {path: layer.grads[key] for path, layer, key in self._leaves()}
+
+    def fixed(self) -> set[str]:
+        """Return the paths of the parameters that no training changes."""
+        return {path for path, layer, key in self._leaves() if key in layer._fixed()}
+
+    def bind(self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray]) -> None:
+        """Put other arrays in place of parameters and gradients, for example views of one buffer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an array of another shape or dtype.
+        """
+        for path, layer, key in self._leaves():
+            for own, given in ((layer.params, params), (layer.grads, grads)):
+                if given[path].shape != own[key].shape or given[path].dtype != own[key].dtype:
+                    raise ValueError(f"bind: {path!r} has shape {given[path].shape}, expected {own[key].shape}")
+                own[key] = given[path]
+
+    def generators(self) -> dict[str, np.random.Generator]:
+        """Return every generator that forward passes draw from, by path: a checkpoint keeps their states."""
+        found = {f"random.{r}": one for r, one in enumerate(self.random)}
+        for name, part in self.parts.items():
+            found |= {f"{name}.{path}": one for path, one in part.generators().items()}
+        return found
+
+    # ---- what subclasses use ----
+
+    @property
+    def copies(self) -> int:
+        """How many replicas there are, 1 without a replica axis."""
+        return 1 if self.replicas is None else self.replicas
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """The leading axes of the user's arrays: (R,) or none."""
+        return () if self.replicas is None else (self.replicas,)
+
+    def led(self, value: np.ndarray) -> np.ndarray:
+        """The user's array with a replica axis in any case."""
+        return value[None] if self.replicas is None else value
+
+    def bare(self, value: np.ndarray) -> np.ndarray:
+        """The inverse of `led`."""
+        return value[0] if self.replicas is None else value
+
+    def _own(self, params: list[dict[str, np.ndarray]]) -> None:
+        """Take over the initial parameters, one dict for each replica."""
+        for key in params[0]:
+            value = np.stack([one[key] for one in params]).astype(self.dtype)
+            self.params[key] = np.ascontiguousarray(self.bare(value))
+            self.grads[key] = np.zeros_like(self.params[key])
+
+    def _fixed(self) -> set[str]:
+        """Keys of its own parameters that no training changes."""
+        return set()
+
+    def _leaves(self) -> Iterator[tuple[str, Layer, str]]:
+        seen = set()
+        for path, layer in self._tree():
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield from ((f"{path}{key}", layer, key) for key in layer.params)
+
+    def _tree(self, path="") -> Iterator[tuple[str, Layer]]:
+        yield path, self
+        for name, part in self.parts.items():
+            yield from part._tree(f"{path}{name}.")
+
+    def _kept(self, tape, y, state, saved):
+        kept = None if tape is False else Tape(self, saved, y.shape)
+        self._tape = None if tape else kept
+        return (y, state, kept) if tape else (y, state)
+
+    def _found(self, tape):
+        if tape is None and self._tape is None:
+            raise RuntimeError("backward: no tape, expected a forward pass first (and not with tape=False)")
+        tape = self._tape if tape is None else tape
+        if not isinstance(tape, Tape):
+            raise TypeError(f"tape: got {type(tape).__name__}, expected the one that forward(..., tape=True) returned")
+        if tape.layer is not self:
+            raise ValueError(f"tape: it belongs to {tape.layer!r}, expected one of this layer")
+        if tape.used:
+            raise RuntimeError("backward: this tape was used before, expected a new forward pass")
+        return tape
+
+    def _use(self, tape):
+        """What a tape saved; from here on it is used up."""
+        tape.used = True
+        if tape is self._tape:
+            self._tape = None
+        saved, tape.saved = tape.saved, None
+        return saved
+
+    def _forward(self, x, state, lengths, keep):
+        raise NotImplementedError
+
+    def _backward(self, tape, dy, dstate, truncate, need_dx):
+        raise NotImplementedError

@@ -1,0 +1,67 @@
+"""From a layer's parameters to the weights that a driver takes, and their gradients back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnbench.layers import arguments
+
+
+def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the weights a driver takes (leading replica axis, one bias) and a copy of the raw ones if mapped."""
+    arguments.check_params(layer)
+    given = {key: layer.led(layer.params[key]) for key in layer.layout.weight_shapes}
+    raw = {}
+    if layer.cell.weights:
+        raw = {key: value.copy() for key, value in given.items()}
+        given |= _mapped(layer, raw)
+    if layer.bias is True and layer.layout.bias_size:
+        given["bias"] = layer.led(layer.params["bias"])
+    if layer.bias == "torch":
+        given["bias"] = np.zeros((layer.copies, layer.layout.bias_size), layer.dtype)
+        for key, rows in _torch_rows(layer):
+            for gate, (start, stop) in rows.items():
+                a, b = layer.layout.bias_rows[gate]
+                given["bias"][:, a:b] += layer.led(layer.params[key])[:, start:stop]
+    given |= {name: layer.led(layer.params[name]) for name in layer.layout.parameter_widths}
+    return {key: np.ascontiguousarray(value) for key, value in given.items()}, raw
+
+
+def accumulate(layer, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]) -> None:
+    """Add a driver's gradients (leading replica axis) to the layer's."""
+    grads = dict(grads)
+    if layer.cell.weights:
+        of_matrices = {key: grads[key] for key in layer.layout.weight_shapes}
+        back = layer.cell.weights.backward
+        each = [back(_replica(raw, r), _replica(of_matrices, r)) for r in range(layer.copies)]
+        grads |= {key: np.stack([one[key] for one in each]) for key in each[0]}
+    if layer.bias == "torch":
+        whole = grads.pop("bias")
+        for key, rows in _torch_rows(layer):
+            for gate, (start, stop) in rows.items():
+                a, b = layer.layout.bias_rows[gate]
+                layer.led(layer.grads[key])[:, start:stop] += whole[:, a:b]
+    fixed = layer._fixed()
+    for key, grad in grads.items():
+        if key not in fixed:
+            layer.grads[key] += layer.bare(grad)
+
+
+def _mapped(layer, raw):
+    """The cell's weight map of every replica."""
+    each = [dict(layer.cell.weights.forward(_replica(raw, r))) for r in range(layer.copies)]
+    shapes = layer.layout.weight_shapes
+    for one in each:
+        for key, value in one.items():
+            arguments.array(f"weight map's {key}", value, shapes[key], layer.dtype)
+    return {key: np.stack([one[key] for one in each]) for key in each[0]}
+
+
+def _replica(arrays, r):
+    return {key: value[r] for key, value in arrays.items()}
+
+
+def _torch_rows(layer):
+    return {"bias_ih": layer.layout.torch_bias_rows("x"), "bias_hh": layer.layout.torch_bias_rows("h")}.items()
