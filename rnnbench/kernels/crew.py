@@ -120,10 +120,10 @@ def meet(team):
     `team` is a one-line table: this part's number, parts, address of a counter that starts at 0, the count to wait for
     (0 at first), address of a function that offers the processor to others.
     """
-    if team[0, 1] > 1:
-        team[0, 3] += team[0, 1]
-        count(team[0, 2])
-        wait(team[0, 2], team[0, 3], team[0, 4])
+    if team[1] > 1:
+        team[3] += team[1]
+        count(team[2])
+        wait(team[2], team[3], team[4])
 
 
 @register_jitable

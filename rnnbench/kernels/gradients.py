@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from numba.core.extending import register_jitable
 
-from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, HEADER, LANES, MOST, SIZE, STEPS
-from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows, view
-from rnnbench.kernels.walk import at, table
+from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
+from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
+from rnnbench.kernels.table import numbers, table
+from rnnbench.kernels.walk import at
 
 CHUNK_ROWS = 192  # rows of one chunk: packed columns of da and a panel of the source fit the first-level cache
 PANELS_BYTES = 384 * 1024  # of a chunk's packed panels, which stay in the second-level cache
@@ -48,12 +49,12 @@ def weights(build, task):
              padded to whole vectors
     targets  per gate and panel: address and bytes per row of where the gradient of these columns goes
     """
-    mine = view(task, 1, 6)
-    program = view(mine[0, 0], 1, HEADER + 6)
-    tile, most, lanes, size = program[0, COLUMN_TILE], program[0, MOST], program[0, LANES], program[0, SIZE]
-    chunk, steps = program[0, CHUNK], program[0, STEPS]
-    scratch, first, stop, most_rows, together = mine[0, 1], mine[0, 2], mine[0, 3], mine[0, 4], mine[0, 5]
-    active = view(program[0, ACTIVE], 1, steps)
+    mine = numbers(task)
+    program = numbers(mine[0])
+    tile, most, lanes, size = program[COLUMN_TILE], program[MOST], program[LANES], program[SIZE]
+    chunk, steps = program[CHUNK], program[STEPS]
+    scratch, first, stop, most_rows, together = mine[1], mine[2], mine[3], mine[4], mine[5]
+    active = numbers(program[ACTIVE])
     da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
     clear_bytes(scratch, panel_row)
@@ -64,7 +65,7 @@ def weights(build, task):
         t1 = min(t0 + chunk, steps)
         count = 0
         for t in range(t0, t1):
-            count += active[0, t]
+            count += active[t]
         for p in range(0, max(1, len(panels)), together):
             p_stop = min(p + together, len(panels))
             for i in range(p, p_stop):
@@ -101,12 +102,12 @@ def pack_panel(build, target, panels, i, active, t0, t1, lanes, size):
     for t in range(t0, t1):
         source = at(panels, i, 0, t, 0) + panels[i, 5] * size
         if panels[i, 7] != 0 or columns % lanes == 0:
-            copy_vectors(build, target, row_bytes, source, panels[i, 4], vectors, active[0, t])
+            copy_vectors(build, target, row_bytes, source, panels[i, 4], vectors, active[t])
         else:
-            clear_bytes(target, active[0, t] * row_bytes)
-            for r in range(active[0, t]):
+            clear_bytes(target, active[t] * row_bytes)
+            for r in range(active[t]):
                 copy_bytes(target + r * row_bytes, source + r * panels[i, 4], columns * size)
-        target += active[0, t] * row_bytes
+        target += active[t] * row_bytes
 
 
 @register_jitable
@@ -116,11 +117,11 @@ def pack_columns(build, target, row_bytes, da, g, m, tall, active, t0, t1, lanes
     for t in range(t0, t1):
         source = at(da, g, 0, t, 0) + m * size
         if m + vectors * lanes <= da[g, 5]:
-            copy_vectors(build, target, row_bytes, source, da[g, 4], vectors, active[0, t])
+            copy_vectors(build, target, row_bytes, source, da[g, 4], vectors, active[t])
         else:
-            for r in range(active[0, t]):
+            for r in range(active[t]):
                 copy_bytes(target + r * row_bytes, source + r * da[g, 4], tall * size)
-        target += active[0, t] * row_bytes
+        target += active[t] * row_bytes
 
 
 def columns_sum(build, task):
@@ -129,14 +130,14 @@ def columns_sum(build, task):
     `task` is the address of a line: addresses of the program and of a vector to work in. Table of the program: buffer
     (5), address of the target, numbers.
     """
-    mine = view(task, 1, 2)
-    program = view(mine[0, 0], 1, HEADER + 2)
-    lanes, size, chunk, steps = program[0, LANES], program[0, SIZE], program[0, CHUNK], program[0, STEPS]
-    active, buffer, total = view(program[0, ACTIVE], 1, steps), table(program, 0, 7), mine[0, 1]
+    mine = numbers(task)
+    program = numbers(mine[0])
+    lanes, size, chunk, steps = program[LANES], program[SIZE], program[CHUNK], program[STEPS]
+    active, buffer, total = numbers(program[ACTIVE]), table(program, 0, 7), mine[1]
     target, stop = buffer[0, 5], buffer[0, 6]
     for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
         for m in range(0, stop, lanes):
             clear_bytes(total, lanes * size)
             for t in range(t0, min(t0 + chunk, steps)):
-                sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[0, t])
+                sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
             add_numbers(build, target + m * size, total, min(lanes, stop - m))

@@ -8,8 +8,9 @@ from numba.core.extending import intrinsic, register_jitable
 
 from rnnbench.kernels import host
 from rnnbench.kernels.build import Build
-from rnnbench.kernels.program import HEADER, LANES, SIZE
-from rnnbench.kernels.raw import clear_bytes, copy_bytes, copy_vectors, view
+from rnnbench.kernels.program import LANES, SIZE
+from rnnbench.kernels.raw import clear_bytes, copy_bytes, copy_vectors
+from rnnbench.kernels.table import numbers, table
 from rnnbench.ops.vector import element
 
 I64 = ir.IntType(64)
@@ -23,10 +24,10 @@ def pack(build, task):
     A job is: kind, target, bytes from panel to panel (or vector to vector), source, bytes from row to row, rows,
     columns, then the gates of the group and the gate's number, or the panels.
     """
-    mine = view(task, 1, 3)
-    program = view(mine[0, 0], 1, HEADER + 1)
-    jobs, lanes, size = view(program[0, HEADER], mine[0, 2], LINE), program[0, LANES], program[0, SIZE]
-    for j in range(mine[0, 1], mine[0, 2]):
+    mine = numbers(task)
+    program = numbers(mine[0])
+    jobs, lanes, size = table(program, 0, LINE), program[LANES], program[SIZE]
+    for j in range(mine[1], mine[2]):
         kind, out, apart, source, row_bytes = jobs[j, 0], jobs[j, 1], jobs[j, 2], jobs[j, 3], jobs[j, 4]
         if kind == UNITS:
             units(build, out, apart, source, row_bytes, jobs[j, 5], jobs[j, 6], jobs[j, 7], jobs[j, 8], lanes, size)

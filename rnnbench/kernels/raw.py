@@ -1,4 +1,4 @@
-"""What compiled code does with addresses: views, calls, and loops over rows of numbers.
+"""What compiled code does with addresses: calls, and loops over rows of numbers.
 
 Kernels work on addresses (int64) because their rows are strided slices of many buffers. Nothing here checks a bound.
 """
@@ -6,9 +6,8 @@ Kernels work on addresses (int64) because their rows are strided slices of many 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import carray
 from numba.core import cgutils, types
-from numba.core.extending import intrinsic, register_jitable
+from numba.core.extending import intrinsic
 
 from rnnbench.kernels import host
 from rnnbench.kernels.build import Build
@@ -16,20 +15,6 @@ from rnnbench.ops.vector import element
 
 I64 = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
-
-
-@intrinsic
-def _pointer(context, address):
-    def codegen(context, builder, sig, args):
-        return builder.inttoptr(args[0], I64.as_pointer())
-
-    return types.CPointer(types.int64)(types.int64), codegen
-
-
-@register_jitable
-def view(address, lines, columns):
-    """See int64 numbers at an address as an array (lines, columns)."""
-    return carray(_pointer(address), (lines, columns))
 
 
 def _call(builder, address, arguments, width):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from numba.core.extending import register_jitable
 
 from rnnbench.kernels.crew import meet
-from rnnbench.kernels.program import ACTIVE, BEFORE, HEADER, LANES, MOST, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
+from rnnbench.kernels.program import ACTIVE, BEFORE, LANES, MOST, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
 from rnnbench.kernels.raw import (
     add_numbers,
     byte,
@@ -22,8 +22,8 @@ from rnnbench.kernels.raw import (
     clear_bytes,
     copy_bytes,
     put_line,
-    view,
 )
+from rnnbench.kernels.table import numbers, table
 
 
 @register_jitable
@@ -37,22 +37,25 @@ def at(table, line, c, t, row):
 
 
 @register_jitable
-def product(tile, widths, line, sources, t, row, rows, first, count, out, out_row, init, init_row, lane_bytes):
+def product(
+    tile, widths, first_source, stop_source, sources, t, row, rows, first, count, out, out_row, init, init_row,
+    lane_bytes,
+):  # fmt: skip
     """Vectors `first` to `first + count` of one matrix product, for `rows` rows, source by source.
 
     `sources` lines: buffer (5), numbers in a row, address of the packed panels, bytes per panel.
     """
     done = 0
     while done < count:
-        width = widths[0, rows]
+        width = widths[rows]
         while width > count - done:
             width >>= 1
         here = out + done * lane_bytes
         start, start_row = init + done * lane_bytes, init_row
         panel = (first + done) // 2
-        if line[1] == line[0] and here != start:
+        if first_source == stop_source and here != start:
             call_tile(tile, rows, width, here, out_row, start, start_row, 0, 0, 0, 0, 0)
-        for s in range(line[0], line[1]):
+        for s in range(first_source, stop_source):
             a = at(sources, s, 0, t, row)
             panels, per_panel = sources[s, 6], sources[s, 7]
             call_tile(
@@ -70,25 +73,20 @@ def share(vectors, part, parts):
 
 
 @register_jitable
-def table(program, number, columns):
-    """One of the tables of a program."""
-    return view(program[0, HEADER + 2 * number], program[0, HEADER + 2 * number + 1], columns)
-
-
-@register_jitable
 def band(
-    tile, widths, most, lane_bytes, line, sources, t, row, rows, first, count, out, out_row, init, init_row
+    tile, widths, most, lane_bytes, first_source, stop_source, sources, t, row, rows, first, count, out, out_row, init,
+    init_row,
 ):  # fmt: skip
     """A product for some neighbouring rows, panel by panel: the tiles of all rows find the panel in cache."""
     tiles = (rows + most - 1) // most
-    together = widths[0, (rows + tiles - 1) // tiles]
+    together = widths[(rows + tiles - 1) // tiles]
     for v in range(0, count, together):
         for i in range(tiles):
             above, below = i * rows // tiles, (i + 1) * rows // tiles
             product(
-                tile, widths, line, sources, t, row + above, below - above, first + v, min(together, count - v),
-                out + above * out_row + v * lane_bytes, out_row, init + above * init_row + v * lane_bytes, init_row,
-                lane_bytes,
+                tile, widths, first_source, stop_source, sources, t, row + above, below - above, first + v,
+                min(together, count - v), out + above * out_row + v * lane_bytes, out_row,
+                init + above * init_row + v * lane_bytes, init_row, lane_bytes,
             )  # fmt: skip
 
 
@@ -107,17 +105,17 @@ def forward(build, task):
     outputs  target buffer (5), source buffer (5), bytes to copy
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
     """
-    mine, team = view(task, 1, 4), view(task + 32, 1, 5)
-    program = view(mine[0, 0], 1, HEADER + 12)
-    tile, most, lane_bytes = program[0, TILE], program[0, MOST], program[0, LANES] * program[0, SIZE]
-    steps, first, stop = program[0, STEPS], mine[0, 2], mine[0, 3]
-    widths, active = view(program[0, WIDTHS], 1, most + 1), view(program[0, ACTIVE], 1, steps)
+    mine, team = numbers(task), numbers(task + 32)
+    program = numbers(mine[0])
+    tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
+    steps, first, stop = program[STEPS], mine[2], mine[3]
+    widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
     stages, groups, sources = table(program, 0, 9), table(program, 1, 9), table(program, 2, 8)
     operands, outputs, feeds = table(program, 3, 7), table(program, 4, 11), table(program, 5, 13)
-    lines, bases = mine[0, 1], view(mine[0, 1] + 24 * len(operands), 1, len(operands))
+    lines, bases = mine[1], numbers(mine[1] + 24 * len(operands))
     scratch = (lines + 32 * len(operands) + 63) // 64 * 64
     for t in range(steps):
-        n = min(active[0, t], stop) - first
+        n = min(active[t], stop) - first
         if n <= 0:
             break
         for s in range(len(stages)):
@@ -126,9 +124,9 @@ def forward(build, task):
             function, vectors, strip, scratch_row = stages[s, 0], stages[s, 1], stages[s, 6], stages[s, 7]
             o_first, o_stop = stages[s, 4], stages[s, 5]
             for o in range(o_first, o_stop):
-                bases[0, o] = scratch + operands[o, 0] if operands[o, 6] else at(operands, o, 0, t, first)
-            u_stop = share(vectors, team[0, 0] + 1, team[0, 1])
-            for u in range(share(vectors, team[0, 0], team[0, 1]), u_stop, strip):
+                bases[o] = scratch + operands[o, 0] if operands[o, 6] else at(operands, o, 0, t, first)
+            u_stop = share(vectors, team[0] + 1, team[1])
+            for u in range(share(vectors, team[0], team[1]), u_stop, strip):
                 count = min(strip, u_stop - u)
                 for top in range(0, n, stages[s, 8]):
                     tall = min(stages[s, 8], n - top)
@@ -136,11 +134,11 @@ def forward(build, task):
                         gates, out = groups[g, 2], scratch + groups[g, 3]
                         init = at(groups, g, 4, t, first + top) + u * gates * lane_bytes
                         band(
-                            tile, widths, most, lane_bytes, groups[g], sources, t, first + top, tall, u * gates,
-                            count * gates, out, scratch_row, init, groups[g, 8],
+                            tile, widths, most, lane_bytes, groups[g, 0], groups[g, 1], sources, t, first + top, tall,
+                            u * gates, count * gates, out, scratch_row, init, groups[g, 8],
                         )  # fmt: skip
                     for o in range(o_first, o_stop):
-                        address = bases[0, o]
+                        address = bases[o]
                         if operands[o, 6] == 0:
                             address += top * operands[o, 4] + u * operands[o, 5]
                         put_line(lines + (o - o_first) * 24, address, operands[o, 4], operands[o, 5])
@@ -161,8 +159,8 @@ def forward(build, task):
 def own_bytes(size, lane_bytes, team):
     """Where this part's units of a row start, and how many bytes they are."""
     vectors = (size + lane_bytes - 1) // lane_bytes
-    start = share(vectors, team[0, 0], team[0, 1]) * lane_bytes
-    return start, max(0, min(size, share(vectors, team[0, 0] + 1, team[0, 1]) * lane_bytes) - start)
+    start = share(vectors, team[0], team[1]) * lane_bytes
+    return start, max(0, min(size, share(vectors, team[0] + 1, team[1]) * lane_bytes) - start)
 
 
 @register_jitable
@@ -186,21 +184,21 @@ def backward(build, task):
     states   gradient buffer (5), gradient of the final state: address, bytes per step, bytes per row, numbers, lag
     feeds    gradient buffer (5), bytes per row, address and bytes per step of the mask
     """
-    mine, team = view(task, 1, 4), view(task + 32, 1, 5)
-    program = view(mine[0, 0], 1, HEADER + 16)
-    tile, most, lane_bytes = program[0, TILE], program[0, MOST], program[0, LANES] * program[0, SIZE]
-    steps, first, stop = program[0, STEPS], mine[0, 2], mine[0, 3]
-    truncate, steps_before = program[0, TRUNCATE], program[0, BEFORE]
-    widths, active = view(program[0, WIDTHS], 1, most + 1), view(program[0, ACTIVE], 1, steps)
+    mine, team = numbers(task), numbers(task + 32)
+    program = numbers(mine[0])
+    tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
+    steps, first, stop = program[STEPS], mine[2], mine[3]
+    truncate, steps_before = program[TRUNCATE], program[BEFORE]
+    widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
     stages, operands, products, sources = (
         table(program, 0, 6), table(program, 1, 6), table(program, 2, 8), table(program, 3, 8)
     )  # fmt: skip
     slots, dy, states, feeds = table(program, 4, 7), table(program, 5, 6), table(program, 6, 10), table(program, 7, 8)
-    size, lines = program[0, SIZE], mine[0, 1]
+    size, lines = program[SIZE], mine[1]
     running = 0
     for t in range(steps - 1, -2, -1):
         before = running
-        running = (min(active[0, t], stop) if t >= 0 else stop) - first
+        running = (min(active[t], stop) if t >= 0 else stop) - first
         running = max(running, before)
         start_rows(build, states, size, lane_bytes, team, t, first + before, first + running)
         cut_fed(feeds, lane_bytes, team, t, first, first + before, steps)
@@ -212,7 +210,7 @@ def backward(build, task):
                 for r in range(first, first + running):
                     add_numbers(build, at(slots, v, 0, t, r) + start, at(dy, 0, 0, t, r) + start, here // size)
         for s in range(len(stages) - 1, -1, -1):
-            u, u_stop = share(stages[s, 1], team[0, 0], team[0, 1]), share(stages[s, 1], team[0, 0] + 1, team[0, 1])
+            u, u_stop = share(stages[s, 1], team[0], team[1]), share(stages[s, 1], team[0] + 1, team[1])
             for o in range(stages[s, 2], stages[s, 3]):
                 line = lines + (o - stages[s, 2]) * 24
                 put_line(line, at(operands, o, 0, t, first) + u * operands[o, 5], operands[o, 4], operands[o, 5])
@@ -254,9 +252,9 @@ def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
 @register_jitable
 def spread(tile, widths, most, lane_bytes, products, sources, p, team, t, first, count):
     """Add da times the weights to this part's units of the gradient of one source vector."""
-    v, v_stop = share(products[p, 7], team[0, 0], team[0, 1]), share(products[p, 7], team[0, 0] + 1, team[0, 1])
+    v, v_stop = share(products[p, 7], team[0], team[1]), share(products[p, 7], team[0] + 1, team[1])
     target = at(products, p, 0, t, first) + v * lane_bytes
     band(
-        tile, widths, most, lane_bytes, products[p, 5:], sources, t, first, count, v, v_stop - v, target,
-        products[p, 4], target, products[p, 4],
+        tile, widths, most, lane_bytes, products[p, 5], products[p, 6], sources, t, first, count, v, v_stop - v,
+        target, products[p, 4], target, products[p, 4],
     )  # fmt: skip

@@ -11,7 +11,8 @@ from rnnbench.contract import probe
 from rnnbench.kernels import memory, pointwise, threads
 from rnnbench.kernels.build import compile_pointer, token
 from rnnbench.kernels.engine import engine
-from rnnbench.kernels.raw import call_stage, copy_bytes, view
+from rnnbench.kernels.raw import call_stage, copy_bytes
+from rnnbench.kernels.table import numbers
 from rnnbench.peers import model, own
 from rnnbench.peers.tasks import Job, Task
 
@@ -49,8 +50,8 @@ def compiled(function):
 
 
 def _move(build, task):
-    line = view(task, 1, 3)
-    copy_bytes(line[0, 0], line[0, 1], line[0, 2])
+    line = numbers(task)
+    copy_bytes(line[0], line[1], line[2])
 
 
 def _pointwise(task, layout):
@@ -94,8 +95,8 @@ def operands(stage, direction, most_vectors, seed=0):
 
 
 def _repeat(build, task):
-    mine = view(task, 1, 2)
-    calls = view(mine[0, 0], mine[0, 1], 5)
-    for i in range(len(calls)):
-        for _ in range(calls[i, 4]):
-            call_stage(calls[i, 0], calls[i, 1], calls[i, 2], calls[i, 3])
+    mine = numbers(task)
+    for i in range(mine[1]):
+        call = numbers(mine[0] + i * 40)
+        for _ in range(call[4]):
+            call_stage(call[0], call[1], call[2], call[3])
