@@ -12,14 +12,15 @@ from rnnbench.kernels import memory, raw, tile
 from rnnbench.kernels.engine import engine
 
 call_tile = raw.call_tile
+PARTS_BYTES = tile.PARTS_BYTES
 ROUNDS, OPERATIONS = 7, 2e8
 
 
 @njit(nogil=True)
-def repeat(count, function, rows, vectors, out, row_bytes, a, a_row, b, panel, k):
+def repeat(count, function, rows, vectors, out, row_bytes, part, b, panel):
     """Call one tile `count` times on the same operands."""
     for _ in range(count):
-        call_tile(function, rows, vectors, out, row_bytes, out, row_bytes, a, a_row, b, panel, k)
+        call_tile(function, rows, vectors, 1, out, row_bytes, out, row_bytes, part, part + PARTS_BYTES, 0, b, panel)
 
 
 def rate(rows, vectors, k):
@@ -30,9 +31,10 @@ def rate(rows, vectors, k):
     out = memory.zeros((rows, vectors * e.lanes), np.float32)
     work = 2 * rows * vectors * e.lanes * k
     count = int(OPERATIONS / work) + 1
+    part = np.array([memory.address(a), a.strides[0], k])
     arguments = (
-        e.tile_rows, rows, vectors, memory.address(out), out.strides[0], memory.address(a), a.strides[0],
-        memory.address(b), b.strides[0], k,
+        e.tile_rows, rows, vectors, memory.address(out), out.strides[0], memory.address(part), memory.address(b),
+        b.strides[0],
     )  # fmt: skip
     repeat(1, *arguments)
     best = np.inf

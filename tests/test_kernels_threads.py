@@ -16,7 +16,7 @@ from rnnbench.kernels import split, threads
 from rnnbench.kernels.build import compile_pointer, token
 from rnnbench.kernels.crew import ASLEEP, count, look, meet
 from rnnbench.kernels.plan import Sizes
-from rnnbench.kernels.raw import view
+from rnnbench.kernels.table import numbers
 
 
 @pytest.fixture(autouse=True)
@@ -26,17 +26,17 @@ def restored():
 
 
 def add_one(build, task):
-    line = view(task, 1, 3)
-    line[0, 0] += 1
+    line = numbers(task)
+    line[0] += 1
 
 
 def meet_often(build, task):
-    line, team = view(task, 1, 2), view(task + 16, 1, 5)
-    for _ in range(line[0, 0]):
-        count(line[0, 1])
+    line, team = numbers(task), numbers(task + 16)
+    for _ in range(line[0]):
+        count(line[1])
         meet(team)
-        if look(line[0, 1]) % team[0, 1] != 0:  # somebody went on before the last had come
-            line[0, 0] = -1
+        if look(line[1]) % team[1] != 0:  # somebody went on before the last had come
+            line[0] = -1
         meet(team)
 
 

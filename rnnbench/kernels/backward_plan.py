@@ -48,7 +48,7 @@ class BackwardPlan:
             self._feeds(),
         ]  # fmt: skip
         self.walk = Program(sizes.header(), tables, sizes.replicas)
-        self.scratch = 24 * len(self.operands) + 64
+        self.scratch = 24 * (len(self.operands) + len(self.sources)) + 64
         self.dx = self._input_program()
         self.weights, self.columns = [], []
         for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
@@ -141,14 +141,17 @@ class BackwardPlan:
     def _input_program(self):
         sizes, layout = self.sizes, self.sizes.layout
         lines, sources = Table(13), Table(8)
-        for number, stage in enumerate(layout.cell.stages):
-            if gates := readers(stage).get(INPUT, []):
-                self._da(sources, number, INPUT, gates)
-        if not len(sources) or not layout.input_size:
-            return None
         shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.vectors(layout.input_size) * sizes.lanes)
         target = array_line("dx", shape, sizes.dtype.itemsize)
-        lines.add(0, len(sources), sizes.vectors(layout.input_size), *target, *constant_line(Ref("zeros")))
+        start = constant_line(Ref("zeros"))
+        for number, stage in enumerate(layout.cell.stages):
+            if gates := readers(stage).get(INPUT, []):
+                first = len(sources)
+                self._da(sources, number, INPUT, gates)
+                lines.add(first, len(sources), sizes.vectors(layout.input_size), *target, *start)
+                start = target
+        if not len(lines) or not layout.input_size:
+            return None
         return Program(sizes.header(), [lines, sources], sizes.replicas)
 
     def _weight_program(self, sources, gates, lanes, width, chunk):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rnnbench.kernels.program import ACTIVE, LANES, MOST, ROWS, SIZE, TILE, WIDTHS
 from rnnbench.kernels.table import numbers, table
-from rnnbench.kernels.walk import at, band
+from rnnbench.kernels.walk import at, band, panels_of, put_parts
 
 TILES = 8  # row tiles that take turns with one panel of weights: their rows stay in the second-level cache
 
@@ -16,10 +16,10 @@ def products(build, task):
     """out = init + sources times weights, for the running rows of some steps.
 
     `task` is the address of a line: the address of the program, the number of its table of products, first and last
-    step. Tables of the program:
+    step, the address of room for a line per source. Tables of the program:
 
     products  sources from-to, vectors, then the buffers out (5) and init (5)
-    sources   see :func:`rnnbench.kernels.walk.product`; sources and out have no gaps between the rows of neighbouring
+    sources   see :func:`rnnbench.kernels.walk.put_parts`; sources and out have no gaps between the rows of neighbouring
               steps
     """
     mine = numbers(task)
@@ -27,16 +27,18 @@ def products(build, task):
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
     lines, sources = table(program, mine[1], 13), table(program, mine[1] + 1, 8)
     widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
-    rows, stop = program[ROWS], mine[3]
+    rows, stop, parts = program[ROWS], mine[3], mine[4]
     t = mine[2]
     while t < stop:
         together = stop - t if active[stop - 1] == rows else 1
         count = active[t] * together
         for p in range(len(lines)):
+            end = put_parts(parts, sources, lines[p, 0], lines[p, 1], t, 0)
+            b, per_panel = panels_of(sources, lines[p, 0], lines[p, 1], 0)
             for row in range(0, count, most * TILES):
                 out, init = at(lines, p, 3, t, row), at(lines, p, 8, t, row)
                 band(
-                    tile, widths, most, lane_bytes, lines[p, 0], lines[p, 1], sources, t, row,
-                    min(most * TILES, count - row), 0, lines[p, 2], out, lines[p, 7], init, lines[p, 12],
+                    tile, widths, most, lane_bytes, parts, end, row, min(most * TILES, count - row), b, per_panel,
+                    lines[p, 2], out, lines[p, 7], init, lines[p, 12],
                 )  # fmt: skip
         t += together

@@ -48,7 +48,7 @@ class ForwardPlan:
         for number in range(len(sizes.layout.cell.stages)):
             self._stage(number, keep, ahead)
         most = max(row * rows for row, rows in zip(stages.values[7::9], stages.values[8::9], strict=True))
-        self.scratch = 32 * len(operands) + 64 + most
+        self.scratch = 32 * len(operands) + 24 * len(sources) + 64 + most
         tables = [stages, groups, sources, operands, self._outputs(), self._feeds(), lines, flat_sources]
         self.program = Program(sizes.header(), tables, sizes.replicas)
         self.ahead = len(lines) > 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba.core.extending import register_jitable
 
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
-from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, sum_rows
+from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, put_line, sum_rows
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at
 
@@ -32,7 +32,7 @@ def chunk_sizes(active, chunk, panels, panel_row):
 def scratch_bytes(most, lanes, size, most_rows, together):
     """Return the bytes that `weights` works in."""
     lane_bytes = lanes * size
-    return (4 + 2 * most) * lane_bytes + most_rows * (most * size + together * 2 * lane_bytes) + 128
+    return 192 + (4 + 2 * most) * lane_bytes + most_rows * (most * size + together * 2 * lane_bytes)
 
 
 def weights(build, task):
@@ -53,13 +53,13 @@ def weights(build, task):
     program = numbers(mine[0])
     tile, most, lanes, size = program[COLUMN_TILE], program[MOST], program[LANES], program[SIZE]
     chunk, steps = program[CHUNK], program[STEPS]
-    scratch, first, stop, most_rows, together = mine[1], mine[2], mine[3], mine[4], mine[5]
+    factor, scratch, first, stop, most_rows, together = mine[1], mine[1] + 64, mine[2], mine[3], mine[4], mine[5]
     active = numbers(program[ACTIVE])
     da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
     clear_bytes(scratch, panel_row)
     zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + 3 * lane_bytes
-    columns = scratch + (3 + 2 * most) * lane_bytes
+    columns, end = scratch + (3 + 2 * most) * lane_bytes, factor + 24
     packed = columns + (most_rows * a_row + lane_bytes + 63) // 64 * 64
     for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
         t1 = min(t0 + chunk, steps)
@@ -74,6 +74,7 @@ def weights(build, task):
                 for m in range(first, stop, most):
                     tall = min(most, stop - m)
                     pack_columns(build, columns, a_row, da, g, m, tall, active, t0, t1, lanes, size)
+                    put_line(factor, columns, a_row, count)
                     if p == 0 and da[g, 6] != 0:
                         for part in range(0, tall, lanes):
                             clear_bytes(total, lane_bytes)
@@ -86,10 +87,22 @@ def weights(build, task):
                         target = targets[g * len(panels) + i, 0] + m * row_bytes
                         if wide % lanes == 0:
                             call_tile(
-                                tile, tall, vectors, target, row_bytes, target, row_bytes, columns, a_row, b, 0, count
+                                tile,
+                                tall,
+                                vectors,
+                                1,
+                                target,
+                                row_bytes,
+                                target,
+                                row_bytes,
+                                factor,
+                                factor + 24,
+                                0,
+                                b,
+                                0,
                             )
                         else:
-                            call_tile(tile, tall, vectors, out, panel_row, zero, 0, columns, a_row, b, 0, count)
+                            call_tile(tile, tall, vectors, 1, out, panel_row, zero, 0, factor, end, 0, b, 0)
                             for r in range(tall):
                                 add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
 

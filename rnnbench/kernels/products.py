@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnbench.kernels import gradients, memory, ragged, threads
 from rnnbench.kernels.split import tasks_of
+from rnnbench.kernels.tile import PARTS_BYTES
 
 FLAT_ROWS = 192  # rows of one task of a flat product, about
 AHEAD_TABLE = 6  # of the forward program
@@ -40,8 +41,12 @@ def _flat(sizes, program, table):
     workers = threads.get_num_threads()
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
-    pieces = [(table, sizes.steps * i // count, sizes.steps * (i + 1) // count) for i in range(count)]
-    threads.run(sizes.engine.products, tasks_of(program, pieces))
+    pieces = [(table, sizes.steps * i // count, sizes.steps * (i + 1) // count, 0) for i in range(count)]
+    tasks = tasks_of(program, pieces)
+    parts_bytes = PARTS_BYTES * max(1, len(sizes.layout.cell.gates))  # no product has more sources than the cell gates
+    room = memory.empty(parts_bytes * len(tasks), np.uint8)
+    tasks[:, 4] = memory.address(room) + parts_bytes * np.arange(len(tasks))
+    threads.run(sizes.engine.products, tasks)
 
 
 def weight_gradients(plan, addresses, grads, active):

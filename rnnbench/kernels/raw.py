@@ -24,14 +24,16 @@ def _call(builder, address, arguments, width):
 
 
 @intrinsic
-def call_tile(context, function, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k):
+def call_tile(
+    context, function, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels
+):  # fmt: skip
     """Call the tile at an address, see :mod:`rnnbench.kernels.tile`."""
 
     def codegen(context, builder, sig, args):
-        _call(builder, args[0], args[1:], 11)
+        _call(builder, args[0], args[1:], 12)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 12), codegen
+    return types.void(*[types.int64] * 13), codegen
 
 
 @intrinsic

@@ -6,8 +6,10 @@
 
 with the sum taken in the order of k, one fused multiply-add each, whatever the tile's shape: so a row's bits
 do not depend on its neighbours. (Where A has its rows side by side, the sum is made first and init added last.) B lies
-in panels of two vectors, ``[panel][k][2][lanes]``. All the shapes of :func:`shapes` are unrolled inside one compiled
-function, which drivers call by its address.
+in panels of two vectors, ``[panel][k][2][lanes]``. A may lie in several parts, one after another in k: the gates of a
+step are one product of x and h. One call makes several tiles side by side, so that the sums stay in registers from
+part to part and a call costs little beside its loops. All the shapes of :func:`shapes` are unrolled inside one
+compiled function, which drivers call by its address.
 """
 
 from __future__ import annotations
@@ -52,14 +54,18 @@ def widest(rows: int) -> int:
     return max(v for r, v in shapes() if r == rows)
 
 
+PARTS_BYTES = 24  # of a line that describes a part of A: address of row 0, bytes per row (or per step of k), numbers
+ARGUMENTS = 12
+
+
 class _Emitter:
-    """Emits the loop over k of one tile shape into an LLVM function."""
+    """Emits the loops of one tile shape into an LLVM function: over tiles, over the parts of A, over k."""
 
     def __init__(self, builder, dtype, args, a_contiguous):
         self.builder, self.scalar = builder, element(dtype)
         self.size, self.lanes = dtype.bitwidth // 8, host.lanes(dtype)
         self.vector = ir.VectorType(self.scalar, self.lanes)
-        names = ("out", "out_rows", "init", "init_rows", "a", "a_stride", "b", "b_panels", "k")
+        names = ("tiles", "out", "out_rows", "init", "init_rows", "parts", "stop", "row", "b", "b_panels")
         for name, value in zip(names, args, strict=True):
             setattr(self, name, value)
         self.a_contiguous = a_contiguous
@@ -77,59 +83,90 @@ class _Emitter:
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, undefined, zeros)
 
-    def emit(self, rows, vectors):
-        """out = init + A B for one shape, leaving the builder in the block after the loop."""
-        b, width = self.builder, self.lanes * self.size
-        constant = lambda n: ir.Constant(I64, n)  # noqa: E731
-        offset = lambda base, row, v: b.add(b.mul(base, constant(row)), constant(v * width))  # noqa: E731
-        start = [
-            self.load(self.init, offset(self.init_rows, r, v), self.vector) for r in range(rows) for v in range(vectors)
-        ]
-        init = start
-        if self.a_contiguous:  # rows of A a stride apart, k in steps of one number
-            a_rows = [b.add(self.a, b.mul(self.a_stride, constant(r))) for r in range(rows)]
-        else:  # the sum stands alone, and is added at the end
-            start = [ir.Constant(self.vector, [0.0] * self.lanes)] * len(init)
-        before = b.block
-        loop = b.append_basic_block("k")
-        after = b.append_basic_block("done")
-        b.cbranch(b.icmp_signed(">", self.k, constant(0)), loop, after)
+    def loop(self, name, start, going, body):
+        """Emit ``while going(values): values = body(values)`` and return the values after it, and its branch."""
+        b = self.builder
+        before, loop, after = b.block, b.append_basic_block(name), b.append_basic_block(f"{name}_done")
+        b.cbranch(going(start), loop, after)
         b.position_at_end(loop)
-        k = b.phi(I64)
-        k.add_incoming(constant(0), before)
-        sums = [b.phi(self.vector) for _ in start]
-        panels = [b.add(self.b, b.mul(self.b_panels, constant(p))) for p in range((vectors + PANEL - 1) // PANEL)]
-        k_b = b.mul(k, constant(PANEL * width))
-        k_a = b.mul(k, constant(self.size) if self.a_contiguous else self.a_stride)
-        columns = [
-            self.load(panels[v // PANEL], b.add(k_b, constant(v % PANEL * width)), self.vector) for v in range(vectors)
-        ]
-        totals = []
-        for r in range(rows):
-            if self.a_contiguous:
-                number = self.load(a_rows[r], k_a, self.scalar)
-            else:
-                number = self.load(b.add(self.a, k_a), constant(r * self.size), self.scalar)
-            spread = self.broadcast(number)
-            totals += [
-                call_llvm(b, "llvm.fmuladd", self.vector, spread, columns[v], sums[r * vectors + v])
-                for v in range(vectors)
-            ]
-        following = b.add(k, constant(1))
-        branch = b.cbranch(b.icmp_signed("<", following, self.k), loop, after)
-        self.unroll(branch, 2 if rows * vectors > 4 else 4)
-        k.add_incoming(following, loop)
+        here = [b.phi(value.type) for value in start]
+        following = body(here)
+        branch = b.cbranch(going(following), loop, after)
+        for phi, first, next_one in zip(here, start, following, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(next_one, b.block)
+        end = b.block
         b.position_at_end(after)
-        results = [b.phi(self.vector) for _ in start]
-        for first, total, running, result in zip(start, totals, sums, results, strict=True):
-            for phi in (running, result):
-                phi.add_incoming(first, before)
-                phi.add_incoming(total, loop)
-        for i, value in enumerate(results):
+        results = [b.phi(value.type) for value in start]
+        for phi, first, last in zip(results, start, following, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(last, end)
+        return results, branch
+
+    def emit(self, rows, vectors):
+        """out = init + A B for `tiles` tiles of one shape."""
+        b, width = self.builder, vectors * self.lanes * self.size
+        panels = max(vectors // PANEL, 1)
+
+        def one(values):
+            left, out, init, panel = values
+            self.tile(rows, vectors, out, init, panel)
+            moved = b.add(panel, b.mul(self.b_panels, I64(panels)))
+            return [b.sub(left, I64(1)), b.add(out, I64(width)), b.add(init, I64(width)), moved]
+
+        start = [self.tiles, self.out, self.init, self.b]
+        self.loop("tile", start, lambda values: b.icmp_signed(">", values[0], I64(0)), one)
+
+    def tile(self, rows, vectors, out, init, panel):
+        """One tile: the sums stay in registers through all parts of A."""
+        b, width = self.builder, self.lanes * self.size
+        offset = lambda base, row, v: b.add(b.mul(base, I64(row)), I64(v * width))  # noqa: E731
+        first = [
+            self.load(init, offset(self.init_rows, r, v), self.vector) for r in range(rows) for v in range(vectors)
+        ]
+        start = first
+        if not self.a_contiguous:  # the sum stands alone, and is added at the end
+            start = [ir.Constant(self.vector, [0.0] * self.lanes)] * len(first)
+        going = lambda values: b.icmp_signed("<", values[0], self.stop)  # noqa: E731
+        results, _ = self.loop("part", [self.parts, panel, *start], going, lambda v: self.part(rows, vectors, *v))
+        for i, value in enumerate(results[2:]):
             if not self.a_contiguous:
-                value = b.fadd(init[i], value)
-            address = self.at(self.out, offset(self.out_rows, i // vectors, i % vectors), self.vector)
+                value = b.fadd(first[i], value)
+            address = self.at(out, offset(self.out_rows, i // vectors, i % vectors), self.vector)
             b.store(value, address, align=self.size)
+
+    def part(self, rows, vectors, part, panel, *sums):
+        """The loop over the k of one part of A; the panel goes on where it ends."""
+        b, width = self.builder, self.lanes * self.size
+        a, stride, count = (self.load(part, I64(8 * i), I64) for i in range(3))
+        if self.a_contiguous:  # rows of A a stride apart, k in steps of one number
+            a_rows = [b.add(a, b.mul(stride, b.add(self.row, I64(r)))) for r in range(rows)]
+        panels = [b.add(panel, b.mul(self.b_panels, I64(p))) for p in range((vectors + PANEL - 1) // PANEL)]
+
+        def one(values):
+            k, *sums = values
+            k_b = b.mul(k, I64(PANEL * width))
+            k_a = b.mul(k, I64(self.size) if self.a_contiguous else stride)
+            columns = [
+                self.load(panels[v // PANEL], b.add(k_b, I64(v % PANEL * width)), self.vector) for v in range(vectors)
+            ]
+            totals = []
+            for r in range(rows):
+                if self.a_contiguous:
+                    number = self.load(a_rows[r], k_a, self.scalar)
+                else:
+                    number = self.load(b.add(a, k_a), I64(r * self.size), self.scalar)
+                spread = self.broadcast(number)
+                totals += [
+                    call_llvm(b, "llvm.fmuladd", self.vector, spread, columns[v], sums[r * vectors + v])
+                    for v in range(vectors)
+                ]
+            return [b.add(k, I64(1)), *totals]
+
+        going = lambda values: b.icmp_signed("<", values[0], count)  # noqa: E731
+        (_, *sums), branch = self.loop("k", [I64(0), *sums], going, one)
+        self.unroll(branch, 2 if rows * vectors > 4 else 4)
+        return [b.add(part, I64(PARTS_BYTES)), b.add(panel, b.mul(count, I64(PANEL * width))), *sums]
 
     def unroll(self, branch, count):
         module = self.builder.module
@@ -141,23 +178,23 @@ class _Emitter:
 
 def _switch(a_contiguous):
     @intrinsic
-    def emit_tile(context, build, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k):
+    def emit_tile(context, build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels):
         def codegen(context, builder, sig, args):
-            rows, vectors, *addresses = args[1:]
-            emitter = _Emitter(builder, sig.args[0].dtype, addresses, a_contiguous)
+            rows, vectors, *others = args[1:]
+            emitter = _Emitter(builder, sig.args[0].dtype, others, a_contiguous)
             done = builder.append_basic_block("tile_done")
-            chosen = builder.add(builder.mul(rows, ir.Constant(I64, 64)), vectors)
+            chosen = builder.add(builder.mul(rows, I64(64)), vectors)
             switch = builder.switch(chosen, done)
             for r, v in shapes():
                 block = builder.append_basic_block(f"tile_{r}x{v}")
-                switch.add_case(ir.Constant(I64, r * 64 + v), block)
+                switch.add_case(I64(r * 64 + v), block)
                 builder.position_at_end(block)
                 emitter.emit(r, v)
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
 
-        return types.void(build, *[types.int64] * 11), codegen
+        return types.void(build, *[types.int64] * ARGUMENTS), codegen
 
     return emit_tile
 
@@ -166,12 +203,12 @@ _emit_rows = _switch(a_contiguous=True)
 _emit_columns = _switch(a_contiguous=False)
 
 
-def _tile_rows(build, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k):
-    _emit_rows(build, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k)
+def _tile_rows(build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels):
+    _emit_rows(build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels)
 
 
-def _tile_columns(build, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k):
-    _emit_columns(build, rows, vectors, out, out_rows, init, init_rows, a, a_stride, b, b_panels, k)
+def _tile_columns(build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels):
+    _emit_columns(build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels)
 
 
 def address(dtype: types.Float, a_contiguous: bool) -> int:
@@ -181,13 +218,19 @@ def address(dtype: types.Float, a_contiguous: bool) -> int:
     ----------
     dtype : float32 or float64
     a_contiguous : bool
-        True: rows of A are `a_stride` bytes apart and contiguous in k. False: steps of k are `a_stride` bytes apart and
-        rows are neighbours.
+        True: rows of A are a stride apart and contiguous in k. False: steps of k are a stride apart and rows are
+        neighbours.
+
+    Notes
+    -----
+    Arguments, all int64: rows and vectors of a tile, how many tiles side by side; addresses of out and init and their
+    bytes per row; first and last line of the parts of A, and the row of A to start with; address of the first panel
+    and bytes per panel. A line of a part: address of A, its stride in bytes, numbers in k.
     """
     return compiled(dtype, a_contiguous).address
 
 
 def compiled(dtype: types.Float, a_contiguous: bool):
     """Return the compiled tile."""
-    signature = types.void(token(dtype).type, *[types.int64] * 11)
+    signature = types.void(token(dtype).type, *[types.int64] * ARGUMENTS)
     return compile_pointer(_tile_rows if a_contiguous else _tile_columns, signature)

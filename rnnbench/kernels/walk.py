@@ -37,33 +37,39 @@ def at(table, line, c, t, row):
 
 
 @register_jitable
-def product(
-    tile, widths, first_source, stop_source, sources, t, row, rows, first, count, out, out_row, init, init_row,
-    lane_bytes,
-):  # fmt: skip
-    """Vectors `first` to `first + count` of one matrix product, for `rows` rows, source by source.
+def put_parts(lines, sources, first, stop, t, row):
+    """Write the parts of A of a product, as tiles read them, for one step; return where they end.
 
     `sources` lines: buffer (5), numbers in a row, address of the packed panels, bytes per panel.
     """
-    done = 0
-    while done < count:
-        width = widths[rows]
-        while width > count - done:
+    for s in range(first, stop):
+        put_line(lines, at(sources, s, 0, t, row), sources[s, 4], sources[s, 5])
+        lines += 24
+    return lines
+
+
+@register_jitable
+def panels_of(sources, first, stop, vector):
+    """Address of the panel that starts with a vector, and bytes per panel; the sources' panels follow one another."""
+    if first == stop:
+        return 0, 0
+    return sources[first, 6] + vector // 2 * sources[first, 7], sources[first, 7]
+
+
+@register_jitable
+def product(tile, widths, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row, lane_bytes):
+    """`count` vectors of a matrix product for `rows` rows, from a panel on: wide tiles, then narrower for the rest."""
+    width = widths[rows]
+    while count > 0:
+        while width > count:
             width >>= 1
-        here = out + done * lane_bytes
-        start, start_row = init + done * lane_bytes, init_row
-        panel = (first + done) // 2
-        if first_source == stop_source and here != start:
-            call_tile(tile, rows, width, here, out_row, start, start_row, 0, 0, 0, 0, 0)
-        for s in range(first_source, stop_source):
-            a = at(sources, s, 0, t, row)
-            panels, per_panel = sources[s, 6], sources[s, 7]
-            call_tile(
-                tile, rows, width, here, out_row, start, start_row, a, sources[s, 4],
-                panels + panel * per_panel, per_panel, sources[s, 5],
-            )  # fmt: skip
-            start, start_row = here, out_row
-        done += width
+        tiles = count // width
+        call_tile(tile, rows, width, tiles, out, out_row, init, init_row, parts, stop, row, b, per_panel)
+        done = tiles * width
+        count -= done
+        out += done * lane_bytes
+        init += done * lane_bytes
+        b += done // 2 * per_panel
 
 
 @register_jitable
@@ -74,17 +80,16 @@ def share(vectors, part, parts):
 
 @register_jitable
 def band(
-    tile, widths, most, lane_bytes, first_source, stop_source, sources, t, row, rows, first, count, out, out_row, init,
-    init_row,
+    tile, widths, most, lane_bytes, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row
 ):  # fmt: skip
     """A product for some neighbouring rows, panel by panel: the tiles of all rows find the panel in cache."""
     tiles = (rows + most - 1) // most
-    together = widths[(rows + tiles - 1) // tiles]
+    together = max(count, 1) if tiles == 1 else widths[(rows + tiles - 1) // tiles]
     for v in range(0, count, together):
         for i in range(tiles):
             above, below = i * rows // tiles, (i + 1) * rows // tiles
             product(
-                tile, widths, first_source, stop_source, sources, t, row + above, below - above, first + v,
+                tile, widths, parts, stop, row + above, below - above, b + v // 2 * per_panel, per_panel,
                 min(together, count - v), out + above * out_row + v * lane_bytes, out_row,
                 init + above * init_row + v * lane_bytes, init_row, lane_bytes,
             )  # fmt: skip
@@ -100,7 +105,7 @@ def forward(build, task):
     stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row,
              rows of a band
     groups   sources from-to, gates, scratch offset, then the buffer that products start from (bias)
-    sources  see `product`
+    sources  see `put_parts`
     operands buffer (5), bytes per vector, 1 if the address is an offset into the scratch
     outputs  target buffer (5), source buffer (5), bytes to copy
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
@@ -113,7 +118,8 @@ def forward(build, task):
     stages, groups, sources = table(program, 0, 9), table(program, 1, 9), table(program, 2, 8)
     operands, outputs, feeds = table(program, 3, 7), table(program, 4, 11), table(program, 5, 13)
     lines, bases = mine[1], numbers(mine[1] + 24 * len(operands))
-    scratch = (lines + 32 * len(operands) + 63) // 64 * 64
+    parts = mine[1] + 32 * len(operands)
+    scratch = (parts + 24 * len(sources) + 63) // 64 * 64
     for t in range(steps):
         n = min(active[t], stop) - first
         if n <= 0:
@@ -125,17 +131,20 @@ def forward(build, task):
             o_first, o_stop = stages[s, 4], stages[s, 5]
             for o in range(o_first, o_stop):
                 bases[o] = scratch + operands[o, 0] if operands[o, 6] else at(operands, o, 0, t, first)
+            for g in range(stages[s, 2], stages[s, 3]):
+                put_parts(parts + 24 * groups[g, 0], sources, groups[g, 0], groups[g, 1], t, first)
             u_stop = share(vectors, team[0] + 1, team[1])
             for u in range(share(vectors, team[0], team[1]), u_stop, strip):
                 count = min(strip, u_stop - u)
                 for top in range(0, n, stages[s, 8]):
                     tall = min(stages[s, 8], n - top)
                     for g in range(stages[s, 2], stages[s, 3]):
-                        gates, out = groups[g, 2], scratch + groups[g, 3]
+                        g_first, g_stop, gates = groups[g, 0], groups[g, 1], groups[g, 2]
+                        b, per_panel = panels_of(sources, g_first, g_stop, u * gates)
                         init = at(groups, g, 4, t, first + top) + u * gates * lane_bytes
                         band(
-                            tile, widths, most, lane_bytes, groups[g, 0], groups[g, 1], sources, t, first + top, tall,
-                            u * gates, count * gates, out, scratch_row, init, groups[g, 8],
+                            tile, widths, most, lane_bytes, parts + 24 * g_first, parts + 24 * g_stop, top, tall, b,
+                            per_panel, count * gates, scratch + groups[g, 3], scratch_row, init, groups[g, 8],
                         )  # fmt: skip
                     for o in range(o_first, o_stop):
                         address = bases[o]
@@ -178,7 +187,7 @@ def backward(build, task):
     stages   pointwise address, vectors, operands from-to, products from-to
     operands buffer (5), bytes per vector
     products gradient buffer (5), sources from-to, vectors; the sources are the gates' da
-    sources  see `product`
+    sources  see `put_parts`
     slots    gradient buffer (5), bytes per row, 1 for the output
     dy       buffer (5), numbers per row
     states   gradient buffer (5), gradient of the final state: address, bytes per step, bytes per row, numbers, lag
@@ -218,7 +227,7 @@ def backward(build, task):
             if stages[s, 4] < stages[s, 5]:
                 meet(team)
             for p in range(stages[s, 4], stages[s, 5]):
-                spread(tile, widths, most, lane_bytes, products, sources, p, team, t, first, running)
+                spread(tile, widths, most, lane_bytes, products, sources, p, lines, team, t, first, running)
         cut = truncate > 0 and t + steps_before > 0 and (t + steps_before) % truncate == 0
         for v in range(len(slots)):
             start, here = own_bytes(slots[v, 5], lane_bytes, team)
@@ -250,11 +259,13 @@ def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
 
 
 @register_jitable
-def spread(tile, widths, most, lane_bytes, products, sources, p, team, t, first, count):
+def spread(tile, widths, most, lane_bytes, products, sources, p, lines, team, t, first, count):
     """Add da times the weights to this part's units of the gradient of one source vector."""
     v, v_stop = share(products[p, 7], team[0], team[1]), share(products[p, 7], team[0] + 1, team[1])
     target = at(products, p, 0, t, first) + v * lane_bytes
+    end = put_parts(lines, sources, products[p, 5], products[p, 6], t, first)
+    b, per_panel = panels_of(sources, products[p, 5], products[p, 6], v)
     band(
-        tile, widths, most, lane_bytes, products[p, 5], products[p, 6], sources, t, first, count, v, v_stop - v,
-        target, products[p, 4], target, products[p, 4],
+        tile, widths, most, lane_bytes, lines, end, 0, count, b, per_panel, v_stop - v, target, products[p, 4], target,
+        products[p, 4],
     )  # fmt: skip
