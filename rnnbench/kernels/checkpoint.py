@@ -71,8 +71,10 @@ def forward(driver, layout, prepared, x, state, active, feed, every, only_last):
     return y, state, tape
 
 
-def backward(tape, dy, dstate, truncate=None, need_dx=True):
+def backward(tape, dy, dstate, truncate=None, need_dx=True, grads=None):
     """Back-propagate stretch by stretch, running each forward again first; `dy` is shaped like y.
+
+    `grads` are added to if given.
 
     Returns
     -------
@@ -81,7 +83,6 @@ def backward(tape, dy, dstate, truncate=None, need_dx=True):
         As the driver's backward returns them.
     """
     dx = memory.empty(tape.x.shape, tape.x.dtype) if need_dx else None
-    grads = None
     for number in reversed(range(len(tape.cuts))):
         first, stop = tape.cuts[number]
         y, _, kept = tape.driver.forward(*_stretch(tape, number), keep=True)

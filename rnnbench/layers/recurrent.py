@@ -197,8 +197,9 @@ class Recurrent(Layer):
                 dfinal[name] = np.zeros(shape, self.dtype)
         self._use(tape)
         back = stretches.backward if checkpointed else self._driver.backward
-        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx)
-        weights.accumulate(self, grads, saved.raw)
+        added = weights.added_to(self)
+        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx, grads=added)
+        weights.accumulate(self, grads, added, saved.raw)
         for name in saved.learned:
             self.grads[f"initial_{name}"] += self.bare(dinitial[name].sum(axis=(1, 2)))
         return self.bare(order.back(dx)) if need_dx else None, arguments.states_back(self, order, dinitial)

@@ -29,8 +29,26 @@ def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return {key: np.ascontiguousarray(value) for key, value in given.items()}, raw
 
 
-def accumulate(layer, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]) -> None:
-    """Add a driver's gradients (leading replica axis) to the layer's."""
+def added_to(layer) -> dict[str, np.ndarray] | None:
+    """Return the arrays that a driver can add its gradients to, or None: large ones are then passed over once less."""
+    if layer.cell.weights or layer.bias == "torch":
+        return None
+    fixed, grads = layer._fixed(), {}
+    keys = [*layer.layout.weight_shapes, *(["bias"] if "bias" in layer.params else []), *layer.layout.parameter_widths]
+    for key in keys:
+        own = layer.led(layer.grads[key])
+        grads[key] = np.zeros_like(own) if key in fixed else np.ascontiguousarray(own)
+    return grads
+
+
+def accumulate(layer, grads: Mapping[str, np.ndarray], added: Mapping | None, raw: Mapping[str, np.ndarray]) -> None:
+    """Take over a driver's gradients (leading replica axis): sums if it was given `added`, else to be added."""
+    fixed = layer._fixed()
+    if added is not None:
+        for key, grad in grads.items():
+            if key not in fixed and not np.may_share_memory(grad, layer.grads[key]):
+                layer.led(layer.grads[key])[...] = grad
+        return
     grads = dict(grads)
     if layer.cell.weights:
         of_matrices = {key: grads[key] for key in layer.layout.weight_shapes}
@@ -43,7 +61,6 @@ def accumulate(layer, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndar
             for gate, (start, stop) in rows.items():
                 a, b = layer.layout.bias_rows[gate]
                 layer.led(layer.grads[key])[:, start:stop] += whole[:, a:b]
-    fixed = layer._fixed()
     for key, grad in grads.items():
         if key not in fixed:
             layer.grads[key] += layer.bare(grad)
