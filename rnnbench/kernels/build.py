@@ -8,8 +8,10 @@ which holds a hash of all the code behind it and of the processor it is for.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -17,7 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from llvmlite import ir
 from numba import cfunc
 from numba.core import types
-from numba.core.extending import NativeValue, models, register_model, typeof_impl, unbox
+from numba.core.extending import NativeValue, models, register_jitable, register_model, typeof_impl, unbox
 
 from rnnbench import ops
 from rnnbench.kernels import host
@@ -60,11 +62,29 @@ def token(dtype: types.Float) -> Token:
     return Token(dtype)
 
 
+def helper(function):
+    """Let compiled code call a function; Numba makes no wrapper for C callers, nor counts references."""
+    return register_jitable(no_cfunc_wrapper=True, _nrt=False)(function)
+
+
 @cache
 def compile_pointer(function: FunctionType, signature):
     """Compile a plain function for one signature, to be called by its ``address``."""
     named = _named(function, signature)
-    return _cached_if_possible(lambda cache: cfunc(signature, cache=cache, error_model="numpy")(named))
+    with _without_collections():
+        return _cached_if_possible(lambda cache: cfunc(signature, cache=cache, error_model="numpy")(named))
+
+
+@contextmanager
+def _without_collections():
+    """Put the garbage collector off: a tenth of the time of a cold start goes into its looking at what is in use."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _cached_if_possible(build):

@@ -12,9 +12,9 @@ import platform
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.extending import intrinsic, register_jitable
+from numba.core.extending import intrinsic
 
-from rnnbench.kernels.build import compile_pointer, token
+from rnnbench.kernels.build import compile_pointer, helper, token
 
 SERVE, POST, WORK = 0, 1, 2
 ASLEEP, WAITING, JOB, QUIT = 0, 1, 2, 3
@@ -104,7 +104,7 @@ def _call(context, function, task):
     return types.void(types.int64, types.int64), codegen
 
 
-@register_jitable
+@helper
 def wait(address, least, pause):
     """Return when the number at an address is at least `least`."""
     tries = 0
@@ -113,7 +113,7 @@ def wait(address, least, pause):
         _hint(pause, tries > SPINS and pause != 0)
 
 
-@register_jitable
+@helper
 def meet(team):
     """Wait for the other threads of a team, if there are any.
 
@@ -126,7 +126,7 @@ def meet(team):
         wait(team[2], team[3], team[4])
 
 
-@register_jitable
+@helper
 def _do(job):
     while True:
         task = count(job + NEXT)

@@ -6,6 +6,7 @@ The input's part of the gates (when a batch has too few rows to fill a tile), an
 from __future__ import annotations
 
 from rnnbench.kernels.program import ACTIVE, LANES, MOST, ROWS, SIZE, TILE, WIDTHS
+from rnnbench.kernels.straight import smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at, band, panels_of, put_parts
 
@@ -38,7 +39,7 @@ def products(build, task):
             for row in range(0, count, most * TILES):
                 out, init = at(lines, p, 3, t, row), at(lines, p, 8, t, row)
                 band(
-                    tile, widths, most, lane_bytes, parts, end, row, min(most * TILES, count - row), b, per_panel,
+                    tile, widths, most, lane_bytes, parts, end, row, smaller(most * TILES, count - row), b, per_panel,
                     lines[p, 2], out, lines[p, 7], init, lines[p, 12],
                 )  # fmt: skip
         t += together

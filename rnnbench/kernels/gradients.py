@@ -7,10 +7,10 @@ their order; the chunks' sums are then added, last chunk first as BPTT meets the
 
 from __future__ import annotations
 
-from numba.core.extending import register_jitable
-
+from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
 from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, put_line, sum_rows
+from rnnbench.kernels.straight import larger, smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at
 
@@ -62,24 +62,24 @@ def weights(build, task):
     columns, end = scratch + (3 + 2 * most) * lane_bytes, factor + 24
     packed = columns + (most_rows * a_row + lane_bytes + 63) // 64 * 64
     for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
-        t1 = min(t0 + chunk, steps)
+        t1 = smaller(t0 + chunk, steps)
         count = 0
         for t in range(t0, t1):
             count += active[t]
-        for p in range(0, max(1, len(panels)), together):
-            p_stop = min(p + together, len(panels))
+        for p in range(0, larger(1, len(panels)), together):
+            p_stop = smaller(p + together, len(panels))
             for i in range(p, p_stop):
                 pack_panel(build, packed + (i - p) * count * panel_row, panels, i, active, t0, t1, lanes, size)
             for g in range(len(da)):
                 for m in range(first, stop, most):
-                    tall = min(most, stop - m)
+                    tall = smaller(most, stop - m)
                     pack_columns(build, columns, a_row, da, g, m, tall, active, t0, t1, lanes, size)
                     put_line(factor, columns, a_row, count)
                     if p == 0 and da[g, 6] != 0:
                         for part in range(0, tall, lanes):
                             clear_bytes(total, lane_bytes)
                             sum_rows(build, total, columns + part * size, a_row, count)
-                            add_numbers(build, da[g, 6] + (m + part) * size, total, min(lanes, tall - part))
+                            add_numbers(build, da[g, 6] + (m + part) * size, total, smaller(lanes, tall - part))
                     for i in range(p, p_stop):
                         b, wide = packed + (i - p) * count * panel_row, panels[i, 6]
                         vectors = 1 if wide <= lanes else 2
@@ -107,7 +107,7 @@ def weights(build, task):
                                 add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
 
 
-@register_jitable
+@helper
 def pack_panel(build, target, panels, i, active, t0, t1, lanes, size):
     """Lay the columns of a panel side by side, running rows only: ``[row][2][lanes]``."""
     row_bytes, columns = 2 * lanes * size, panels[i, 6]
@@ -123,7 +123,7 @@ def pack_panel(build, target, panels, i, active, t0, t1, lanes, size):
         target += active[t] * row_bytes
 
 
-@register_jitable
+@helper
 def pack_columns(build, target, row_bytes, da, g, m, tall, active, t0, t1, lanes, size):
     """Lay a tile's columns of da side by side, running rows only; whole vectors where the row has room for them."""
     vectors = (tall + lanes - 1) // lanes
@@ -151,6 +151,6 @@ def columns_sum(build, task):
     for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
         for m in range(0, stop, lanes):
             clear_bytes(total, lanes * size)
-            for t in range(t0, min(t0 + chunk, steps)):
+            for t in range(t0, smaller(t0 + chunk, steps)):
                 sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
-            add_numbers(build, target + m * size, total, min(lanes, stop - m))
+            add_numbers(build, target + m * size, total, smaller(lanes, stop - m))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.extending import intrinsic, register_jitable
+from numba.core.extending import intrinsic
 
 from rnnbench.kernels import host
-from rnnbench.kernels.build import Build
+from rnnbench.kernels.build import Build, helper
 from rnnbench.kernels.program import LANES, SIZE
 from rnnbench.kernels.raw import clear_bytes, copy_bytes, copy_vectors
+from rnnbench.kernels.straight import larger, smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.ops.vector import element
 
@@ -37,17 +38,17 @@ def pack(build, task):
             vectors(out, apart, source, jobs[j, 5], jobs[j, 6], lanes, size)
 
 
-@register_jitable
+@helper
 def vectors(out, apart, source, given, width, lanes, size):
     """Lay out `width` numbers, of which only `given` have a source, as padded vectors."""
     for first in range(0, width, lanes):
         target = out + first // lanes * apart
-        filled = max(0, min(lanes, given - first))
+        filled = larger(0, smaller(lanes, given - first))
         clear_bytes(target, lanes * size)
         copy_bytes(target, source + first * size, filled * size)
 
 
-@register_jitable
+@helper
 def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, lanes, size):
     """Lay out a block for forward products: a column of the tile is a unit of a gate, k runs over the source.
 
@@ -63,7 +64,7 @@ def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, 
         column = vector * gates + gate
         target = out + column // 2 * per_panel + column % 2 * lane_bytes
         source = weights + vector * lanes * row_bytes
-        filled = min(lanes, count - vector * lanes)
+        filled = smaller(lanes, count - vector * lanes)
         blocks = width // lanes if filled == lanes else 0
         for block in range(blocks):
             transpose(build, target + block * lanes * step, step, source + block * lane_bytes, row_bytes)
@@ -74,15 +75,15 @@ def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, 
                 copy_bytes(target + k * step + lane * size, source + lane * row_bytes + k * size, size)
 
 
-@register_jitable
+@helper
 def columns(build, out, per_panel, panels, weights, row_bytes, count, width, lanes, size):
     """Lay out a (count, width) matrix as it is: a column of the tile is a column of it, k runs over its rows."""
     lane_bytes = lanes * size
     for panel in range(panels):
         target, first = out + panel * per_panel, panel * 2 * lanes
-        whole = max(0, min(2, (width - first) // lanes))
+        whole = larger(0, smaller(2, (width - first) // lanes))
         copy_vectors(build, target, 2 * lane_bytes, weights + first * size, row_bytes, whole, count)
-        rest = max(0, min(2 * lanes, width - first) - whole * lanes)
+        rest = larger(0, smaller(2 * lanes, width - first) - whole * lanes)
         if whole < 2:
             for k in range(count):
                 there = target + k * 2 * lane_bytes + whole * lane_bytes

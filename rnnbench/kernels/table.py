@@ -41,7 +41,7 @@ def _make(context, builder, address, lines, columns):
     return made._getvalue()
 
 
-def _word(builder, address, index):
+def word(builder, address, index):
     """Pointer to a number."""
     return builder.gep(builder.inttoptr(address, I64.as_pointer()), [index], source_etype=I64)
 
@@ -63,7 +63,7 @@ def table(context, program, number, columns):
     def codegen(context, builder, sig, args):
         start = builder.extract_value(args[0], 0)
         place = builder.add(I64(HEADER), builder.mul(args[1], I64(2)))
-        address, lines = (builder.load(_word(builder, start, builder.add(place, I64(i))), typ=I64) for i in range(2))
+        address, lines = (builder.load(word(builder, start, builder.add(place, I64(i))), typ=I64) for i in range(2))
         return _make(context, builder, address, lines, args[2])
 
     return TABLE(TABLE, types.int64, types.int64), codegen
@@ -100,10 +100,10 @@ def _lower_len(context, builder, sig, args):
 def _place(context, builder, sig, args):
     start, columns = builder.extract_value(args[0], 0), builder.extract_value(args[0], 2)
     if isinstance(sig.args[1], types.Integer):
-        return _word(builder, start, context.cast(builder, args[1], sig.args[1], types.int64))
+        return word(builder, start, context.cast(builder, args[1], sig.args[1], types.int64))
     parts = cgutils.unpack_tuple(builder, args[1])
     line, column = (context.cast(builder, v, t, types.int64) for v, t in zip(parts, sig.args[1].types, strict=True))
-    return _word(builder, start, builder.add(builder.mul(line, columns), column))
+    return word(builder, start, builder.add(builder.mul(line, columns), column))
 
 
 @lower_builtin(operator.getitem, Table, types.Integer)

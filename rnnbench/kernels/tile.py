@@ -36,16 +36,17 @@ def max_rows() -> int:
 
 
 @cache
-def shapes() -> tuple[tuple[int, int], ...]:
+def shapes(widest: int = 8) -> tuple[tuple[int, int], ...]:
     """Return the (rows, vectors) that are unrolled; few rows come with many vectors to hide the latency.
 
+    Weight gradients go panel by panel, and so need none that is wider.
     Sums and, if more than one row uses them, the vectors of B have to fit the registers.
     """
     return tuple(
         (rows, vectors)
         for rows in range(1, max_rows() + 1)
         for vectors in (8, 4, 2, 1)
-        if rows * vectors + (vectors if rows > 1 else 0) < host.registers()
+        if vectors <= widest and rows * vectors + (vectors if rows > 1 else 0) < host.registers()
     )
 
 
@@ -165,7 +166,8 @@ class _Emitter:
 
         going = lambda values: b.icmp_signed("<", values[0], count)  # noqa: E731
         (_, *sums), branch = self.loop("k", [I64(0), *sums], going, one)
-        self.unroll(branch, 2 if rows * vectors > 4 else 4)
+        sums_of_a_turn = rows * vectors  # what many of them take hides the loop's own instructions
+        self.unroll(branch, 1 if sums_of_a_turn >= 12 else 2 if sums_of_a_turn > 4 else 4)
         return [b.add(part, I64(PARTS_BYTES)), b.add(panel, b.mul(count, I64(PANEL * width))), *sums]
 
     def unroll(self, branch, count):
@@ -185,7 +187,7 @@ def _switch(a_contiguous):
             done = builder.append_basic_block("tile_done")
             chosen = builder.add(builder.mul(rows, I64(64)), vectors)
             switch = builder.switch(chosen, done)
-            for r, v in shapes():
+            for r, v in shapes(8 if a_contiguous else PANEL):
                 block = builder.append_basic_block(f"tile_{r}x{v}")
                 switch.add_case(I64(r * 64 + v), block)
                 builder.position_at_end(block)

@@ -10,8 +10,7 @@ A buffer of T + lag rows in time is addressed as a ring, so that inference can k
 
 from __future__ import annotations
 
-from numba.core.extending import register_jitable
-
+from rnnbench.kernels.build import helper
 from rnnbench.kernels.crew import meet
 from rnnbench.kernels.program import ACTIVE, BEFORE, LANES, MOST, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
 from rnnbench.kernels.raw import (
@@ -23,10 +22,11 @@ from rnnbench.kernels.raw import (
     copy_bytes,
     put_line,
 )
+from rnnbench.kernels.straight import larger, smaller, straight, where
 from rnnbench.kernels.table import numbers, table
 
 
-@register_jitable
+@straight(tables=["table"])
 def at(table, line, c, t, row):
     """Address of a buffer's row; the buffer is described by five columns of a table's line, from column c.
 
@@ -36,7 +36,7 @@ def at(table, line, c, t, row):
     return table[line, c] + slot * table[line, c + 3] + row * table[line, c + 4]
 
 
-@register_jitable
+@helper
 def put_parts(lines, sources, first, stop, t, row):
     """Write the parts of A of a product, as tiles read them, for one step; return where they end.
 
@@ -48,7 +48,7 @@ def put_parts(lines, sources, first, stop, t, row):
     return lines
 
 
-@register_jitable
+@helper
 def panels_of(sources, first, stop, vector):
     """Address of the panel that starts with a vector, and bytes per panel; the sources' panels follow one another."""
     if first == stop:
@@ -56,7 +56,7 @@ def panels_of(sources, first, stop, vector):
     return sources[first, 6] + vector // 2 * sources[first, 7], sources[first, 7]
 
 
-@register_jitable
+@helper
 def product(tile, widths, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row, lane_bytes):
     """`count` vectors of a matrix product for `rows` rows, from a panel on: wide tiles, then narrower for the rest."""
     width = widths[rows]
@@ -72,25 +72,25 @@ def product(tile, widths, parts, stop, row, rows, b, per_panel, count, out, out_
         b += done // 2 * per_panel
 
 
-@register_jitable
+@straight()
 def share(vectors, part, parts):
     """First vector of a part; an even number, because weights are packed in panels of two vectors."""
-    return vectors if part == parts else min(vectors, (vectors * part // parts + 1) // 2 * 2)
+    return smaller(vectors, (vectors * part // parts + 1) // 2 * 2)
 
 
-@register_jitable
+@helper
 def band(
     tile, widths, most, lane_bytes, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row
 ):  # fmt: skip
     """A product for some neighbouring rows, panel by panel: the tiles of all rows find the panel in cache."""
     tiles = (rows + most - 1) // most
-    together = max(count, 1) if tiles == 1 else widths[(rows + tiles - 1) // tiles]
+    together = larger(count, 1) if tiles == 1 else widths[(rows + tiles - 1) // tiles]
     for v in range(0, count, together):
         for i in range(tiles):
             above, below = i * rows // tiles, (i + 1) * rows // tiles
             product(
                 tile, widths, parts, stop, row + above, below - above, b + v // 2 * per_panel, per_panel,
-                min(together, count - v), out + above * out_row + v * lane_bytes, out_row,
+                smaller(together, count - v), out + above * out_row + v * lane_bytes, out_row,
                 init + above * init_row + v * lane_bytes, init_row, lane_bytes,
             )  # fmt: skip
 
@@ -121,7 +121,7 @@ def forward(build, task):
     parts = mine[1] + 32 * len(operands)
     scratch = (parts + 24 * len(sources) + 63) // 64 * 64
     for t in range(steps):
-        n = min(active[t], stop) - first
+        n = smaller(active[t], stop) - first
         if n <= 0:
             break
         for s in range(len(stages)):
@@ -135,9 +135,9 @@ def forward(build, task):
                 put_parts(parts + 24 * groups[g, 0], sources, groups[g, 0], groups[g, 1], t, first)
             u_stop = share(vectors, team[0] + 1, team[1])
             for u in range(share(vectors, team[0], team[1]), u_stop, strip):
-                count = min(strip, u_stop - u)
+                count = smaller(strip, u_stop - u)
                 for top in range(0, n, stages[s, 8]):
-                    tall = min(stages[s, 8], n - top)
+                    tall = smaller(stages[s, 8], n - top)
                     for g in range(stages[s, 2], stages[s, 3]):
                         g_first, g_stop, gates = groups[g, 0], groups[g, 1], groups[g, 2]
                         b, per_panel = panels_of(sources, g_first, g_stop, u * gates)
@@ -164,18 +164,18 @@ def forward(build, task):
                     copy_bytes(at(feeds, f, 0, t, r) + start, at(feeds, f, 5, t, r) + start, size)
 
 
-@register_jitable
+@straight(tables=["team"], results=2)
 def own_bytes(size, lane_bytes, team):
     """Where this part's units of a row start, and how many bytes they are."""
     vectors = (size + lane_bytes - 1) // lane_bytes
     start = share(vectors, team[0], team[1]) * lane_bytes
-    return start, max(0, min(size, share(vectors, team[0] + 1, team[1]) * lane_bytes) - start)
+    return start, larger(0, smaller(size, share(vectors, team[0] + 1, team[1]) * lane_bytes) - start)
 
 
-@register_jitable
+@straight()
 def mask_after(mask, per_step, t, steps):
     """Address of the flags of the rows that step t + 1 feeds; 0 after the last step."""
-    return mask + (t + 1) * per_step if t + 1 < steps else 0
+    return where(t + 1 < steps, mask + (t + 1) * per_step, 0)
 
 
 def backward(build, task):
@@ -207,8 +207,8 @@ def backward(build, task):
     running = 0
     for t in range(steps - 1, -2, -1):
         before = running
-        running = (min(active[t], stop) if t >= 0 else stop) - first
-        running = max(running, before)
+        running = (smaller(active[t], stop) if t >= 0 else stop) - first
+        running = larger(running, before)
         start_rows(build, states, size, lane_bytes, team, t, first + before, first + running)
         cut_fed(feeds, lane_bytes, team, t, first, first + before, steps)
         if t < 0 or running == 0:
@@ -236,7 +236,7 @@ def backward(build, task):
                     clear_bytes(at(slots, v, 0, t - lag, r) + start, here)
 
 
-@register_jitable
+@helper
 def start_rows(build, states, size, lane_bytes, team, t, first, stop):
     """Rows that end at step t start with the gradient by their final state."""
     for s in range(len(states)):
@@ -247,7 +247,7 @@ def start_rows(build, states, size, lane_bytes, team, t, first, stop):
                 add_numbers(build, at(states, s, 0, t - back, r) + start, source, here // size)
 
 
-@register_jitable
+@helper
 def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
     """No gradient reaches a value of step t that was replaced before step t + 1 read it."""
     for f in range(len(feeds)):
@@ -258,7 +258,7 @@ def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
                 clear_bytes(at(feeds, f, 0, t, r) + start, size)
 
 
-@register_jitable
+@helper
 def spread(tile, widths, most, lane_bytes, products, sources, p, lines, team, t, first, count):
     """Add da times the weights to this part's units of the gradient of one source vector."""
     v, v_stop = share(products[p, 7], team[0], team[1]), share(products[p, 7], team[0] + 1, team[1])
