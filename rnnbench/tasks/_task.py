@@ -32,6 +32,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """What the naive predictor reaches.
+
+    Attributes
+    ----------
+    loss : float
+        Mean over scored positions: nats (softmax; logistic: summed over the outputs), or the squared error summed over
+        the outputs.
+    success : float
+        Fraction of the sequences that it gets right by the task's own criterion.
+    """
+
+    loss: float
+    success: float
+
+
+@dataclass(frozen=True)
 class Pair:
     """Sequences to be turned into others, time-major, for a network that reads one and writes the other.
 
@@ -49,23 +66,6 @@ class Pair:
     source_lengths: np.ndarray
     target: np.ndarray
     target_lengths: np.ndarray
-
-
-@dataclass(frozen=True)
-class Chance:
-    """What the naive predictor reaches.
-
-    Attributes
-    ----------
-    loss : float
-        Mean over scored positions: nats (softmax; logistic: summed over the outputs), or the squared error summed over
-        the outputs.
-    success : float
-        Fraction of the sequences that it gets right by the task's own criterion.
-    """
-
-    loss: float
-    success: float
 
 
 @dataclass(frozen=True)
