@@ -1,7 +1,7 @@
 """Sequence tasks, one file each, found by their file name.
 
-A task's file has a docstring (what is asked, the chance loss and chance success with their derivation, sources), a dict
-``VARIANTS`` of options by the name of the paper that set them (the first is the default) and a function
+A task's file has a docstring (what is asked, the chance loss and chance success with their derivation, sources), a
+dict ``VARIANTS`` of options by the name of the paper that set them (the first is the default) and a function
 ``build(**options) -> Task``. Adding a file adds the task to every list, test and experiment; nothing is registered by
 hand.
 """
@@ -17,9 +17,9 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from rnnbench.tasks._task import Batch, Chance, Task
+from rnnbench.tasks._task import Batch, Chance, Pair, Task
 
-__all__ = ["Batch", "Chance", "Task", "get", "names", "variants"]
+__all__ = ["Batch", "Chance", "Pair", "Task", "get", "names", "variants"]
 
 
 def names() -> list[str]:

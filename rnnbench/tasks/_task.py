@@ -49,6 +49,26 @@ class Chance:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Sequences to be turned into others, time-major, for a network that reads one and writes the other.
+
+    Attributes
+    ----------
+    source : (S, B) int64 symbols
+    source_lengths : (B,) int64 array
+    target : (T, B) int64 symbols
+        Each row's last is the end symbol.
+    target_lengths : (B,) int64 array
+        The end symbol counted. Beyond a row's end source and target are 0.
+    """
+
+    source: np.ndarray
+    source_lengths: np.ndarray
+    target: np.ndarray
+    target_lengths: np.ndarray
+
+
+@dataclass(frozen=True)
 class Task:
     """A task with its options set.
 
@@ -72,6 +92,14 @@ class Task:
         The success criterion, sequence by sequence; outputs as those of ``naive``.
     criterion : str
         When the paper calls the task solved, in a sentence.
+    longest : int or None
+        The greatest length it takes.
+    alphabet : tuple of str
+        What the symbols of x, and of a softmax or logistic target, stand for; empty where they stand for nothing.
+    pairs : function (rng, size, length) -> Pair, or None
+        Of sequence-to-sequence tasks: the same sequences that ``generate`` writes into one stream.
+    least_loss : function (length) -> float, or None
+        The expected loss of the best predictor, where the next symbol is a matter of chance and its law is known.
     name, variant : str
         Set by :func:`rnnbench.tasks.get`.
     """
@@ -87,6 +115,10 @@ class Task:
     chance: Callable[[int], Chance]
     correct: Callable[[np.ndarray, Batch], np.ndarray]
     criterion: str
+    longest: int | None = None
+    alphabet: tuple[str, ...] = ()
+    pairs: Callable[[np.random.Generator, int, int], Pair] | None = None
+    least_loss: Callable[[int], float] | None = None
     name: str = ""
     variant: str = ""
 
@@ -96,11 +128,13 @@ class Task:
         Raises
         ------
         ValueError
-            For a size below 1 or a length below the task's shortest.
+            For a size below 1 or a length below the task's shortest or beyond its longest.
         """
         length = self.length if length is None else length
         if not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"size: got {size!r}, expected an integer >= 1")
         if not isinstance(length, int | np.integer) or length < self.shortest:
             raise ValueError(f"length of task {self.name!r}: got {length!r}, expected an integer >= {self.shortest}")
+        if self.longest is not None and length > self.longest:
+            raise ValueError(f"length of task {self.name!r}: got {length!r}, expected at most {self.longest}")
         return self.generate(rng, int(size), int(length))

@@ -1,0 +1,135 @@
+"""Small programs and what they print, many at a time.
+
+A program is built from the inside: each of its ``nesting`` statements is of a random kind and takes the result of the
+one before it in the place of one of its numbers, the others being uniform on 1 ... 10^length. The last one is
+printed.
+
+==============  ======================================================  ==================
+kind            lines before                                            expression
+==============  ======================================================  ==================
+addition                                                                (a+b)
+subtraction                                                             (a-b)
+multiplication                                                          (a*k) or (k*a)
+assignment      v=a                                                     (v+b) or (v-b)
+condition                                                               (c if a<b else d)
+loop            v=a, then for x in range(k):v+=b                        v
+==============  ======================================================  ==================
+
+k is uniform on 1 ... 4 length, < may be >, += may be -=, and v is a letter from a to j that the program has not used
+yet.
+
+All texts and values are arrays over the programs, joined and computed by NumPy.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+from numpy.dtypes import StringDType
+
+NAMES = np.array(list("abcdefghij"), StringDType())
+FACTOR = 4
+CHARACTERS = "".join(sorted(set("print(for x in range):if else\n+-*=<>.0123456789abcdefghij")))
+
+
+def largest(length, nesting):
+    """Return a bound of all values: a statement multiplies what it takes by up to 4 length, and adds a number."""
+    return 10**length * (FACTOR * length + 1) ** nesting
+
+
+def draw(rng, lengths, nestings, kinds):
+    """Draw a program per (length, nesting) of two (B,) arrays: its text (StringDType) and what it prints."""
+    size = len(lengths)
+    code = np.full(size, "", StringDType())
+    text = code.copy()
+    value = np.zeros(size, np.int64)
+    names = NAMES[np.argsort(rng.random((len(NAMES), size)), axis=0)]
+    for level in range(nestings.max()):
+        kind = np.where(level < nestings, rng.integers(0, len(kinds), size), -1)
+        for k, name in enumerate(kinds):
+            rows = np.flatnonzero(kind == k)
+            inner = (text[rows], value[rows]) if level else None
+            lines, text[rows], value[rows] = KINDS[name](rng, lengths[rows], names[level, rows], inner)
+            code[rows] = _join(code[rows], lines)
+    return _join(code, "print(", text, ")"), value.astype(StringDType())
+
+
+def encode(texts, symbols):
+    """Return texts (StringDType) as (T, B) symbols, given by code point, 0 beyond their ends; and their lengths."""
+    lengths = np.strings.str_len(texts)
+    letters = texts.astype(f"U{lengths.max()}").view(np.uint32).reshape(len(texts), -1)
+    return symbols[letters.T], lengths
+
+
+def _join(*parts):
+    return reduce(np.strings.add, parts)
+
+
+def _operands(rng, lengths, count, inner):
+    """Pairs (text, value) of `count` numbers, a random one of them replaced by what is given."""
+    values = rng.integers(1, 10**lengths, (count, len(lengths)), endpoint=True)
+    texts = values.astype(StringDType())
+    if inner is not None:
+        place = rng.integers(0, count, len(lengths)), np.arange(len(lengths))
+        texts[place], values[place] = inner
+    return zip(texts, values, strict=True)
+
+
+def _small(rng, lengths):
+    return rng.integers(1, FACTOR * lengths, endpoint=True)
+
+
+def _coin(rng, lengths, first, second):
+    """Per program one of two texts, and whether it is the first."""
+    heads = rng.random(len(lengths)) < 0.5
+    return np.where(heads, first, second).astype(StringDType()), heads
+
+
+def _addition(rng, lengths, name, inner):
+    (a, x), (b, y) = _operands(rng, lengths, 2, inner)
+    return "", _join("(", a, "+", b, ")"), x + y
+
+
+def _subtraction(rng, lengths, name, inner):
+    (a, x), (b, y) = _operands(rng, lengths, 2, inner)
+    return "", _join("(", a, "-", b, ")"), x - y
+
+
+def _multiplication(rng, lengths, name, inner):
+    ((a, x),) = _operands(rng, lengths, 1, inner)
+    k = _small(rng, lengths)
+    factor = k.astype(StringDType())
+    behind = rng.random(len(lengths)) < 0.5
+    return "", _join("(", np.where(behind, a, factor), "*", np.where(behind, factor, a), ")"), x * k
+
+
+def _assignment(rng, lengths, name, inner):
+    (a, x), (b, y) = _operands(rng, lengths, 2, inner)
+    sign, plus = _coin(rng, lengths, "+", "-")
+    return _join(name, "=", a, "\n"), _join("(", name, sign, b, ")"), np.where(plus, x + y, x - y)
+
+
+def _condition(rng, lengths, name, inner):
+    (a, w), (b, x), (c, y), (d, z) = _operands(rng, lengths, 4, inner)
+    sign, less = _coin(rng, lengths, "<", ">")
+    text = _join("(", c, " if ", a, sign, b, " else ", d, ")")
+    return "", text, np.where(np.where(less, w < x, w > x), y, z)
+
+
+def _loop(rng, lengths, name, inner):
+    (a, x), (b, y) = _operands(rng, lengths, 2, inner)
+    sign, plus = _coin(rng, lengths, "+", "-")
+    k = _small(rng, lengths)
+    lines = _join(name, "=", a, "\nfor x in range(", k.astype(StringDType()), "):", name, sign, "=", b, "\n")
+    return lines, name, x + np.where(plus, k, -k) * y
+
+
+KINDS = {
+    "addition": _addition,
+    "subtraction": _subtraction,
+    "multiplication": _multiplication,
+    "assignment": _assignment,
+    "condition": _condition,
+    "loop": _loop,
+}
