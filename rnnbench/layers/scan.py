@@ -27,25 +27,25 @@ class Scan(Layer):
         if not isinstance(layer, Recurrent):
             raise TypeError(f"layer: got {type(layer).__name__}, expected Recurrent")
         super().__init__(dtype=layer.dtype, replicas=layer.replicas)
-        self.layer = layer
+        self.parts = {"layer": layer}
         self.input_size, self.output_size = layer.input_size, layer.output_size
         self.reverse = arguments.one_of("reverse", reverse, (True, False))
         self.outputs = arguments.one_of("outputs", outputs, ("all", "last"))
         self.checkpoint = checkpoint if checkpoint is None else arguments.integer("checkpoint", checkpoint, 1)
 
     def __repr__(self) -> str:
-        return f"Scan({self.layer!r}, reverse={self.reverse}, outputs={self.outputs!r}, checkpoint={self.checkpoint})"
+        return f"Scan({self.parts['layer']!r}, reverse={self.reverse}, outputs={self.outputs!r})"
 
     def _tree(self, path=""):
-        return self.layer._tree(path)
+        return self.parts["layer"]._tree(path)
 
     def _forward(self, x, state, lengths, keep):
-        y, state, *tape = self.layer.forward(
+        y, state, *tape = self.parts["layer"].forward(
             x, state, lengths=lengths, reverse=self.reverse, outputs=self.outputs, checkpoint=self.checkpoint, tape=keep
         )
         return y, state, tape
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
-        done = self.layer.backward(dy, dstate, tape=tape.saved[0], truncate=truncate, need_dx=need_dx)
+        done = self.parts["layer"].backward(dy, dstate, tape=tape.saved[0], truncate=truncate, need_dx=need_dx)
         self._use(tape)
         return done
