@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from rnnbench.layers.recurrent import Recurrent, Tape
+from rnnbench.layers.layer import Tape
+from rnnbench.layers.recurrent import Recurrent
 
 SEGMENT = 128  # steps whose tapes are held at once; a longer sequence is run twice
 
