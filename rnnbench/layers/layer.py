@@ -53,7 +53,11 @@ class Layer:
     dtype : numpy.dtype
     random : list of numpy.random.Generator
         Those that its forward pass draws from, one for each replica.
+    takes_symbols : bool
+        Whether x is integers, which have no gradient: dx is None then.
     """
+
+    takes_symbols = False
 
     def __init__(self, *, dtype="float32", replicas=None):
         self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
@@ -158,10 +162,7 @@ class Layer:
 
     def generators(self) -> dict[str, np.random.Generator]:
         """Return every generator that forward passes draw from, by path: a checkpoint keeps their states."""
-        found = {f"random.{r}": one for r, one in enumerate(self.random)}
-        for name, part in self.parts.items():
-            found |= {f"{name}.{path}": one for path, one in part.generators().items()}
-        return found
+        return {f"{path}random.{r}": one for path, layer in self._tree() for r, one in enumerate(layer.random)}
 
     # ---- what subclasses use ----
 

@@ -1,0 +1,82 @@
+"""What a network is, in terms that can be written down and compared: classes, sizes, options, cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnbench.contract import Cell
+from rnnbench.layers.layer import Layer
+from rnnbench.layers.recurrent import Recurrent
+
+BESIDE = {"device", "checkpoint", "random"}  # where and how a layer runs is no part of what it is
+SAME = 1e-6  # a cell's answers may differ by so much between versions of NumPy
+
+
+def describe(layer: Layer) -> dict:
+    """Return what a layer is, its parts included, in nested dicts of what JSON can hold.
+
+    Covers each layer's class, its public attributes that are numbers or text (sizes, options), the shapes of its
+    parameters and, of a recurrent layer, its cell: name, options, graph, and what it answers to some fixed numbers.
+    """
+    found = {"class": type(layer).__name__, "dtype": layer.dtype.name, "replicas": layer.replicas}
+    found["parts"] = {name: describe(part) for name, part in layer.parts.items()}
+    recurrent = isinstance(layer, Recurrent)
+    if recurrent:
+        found |= _cell(layer.cell)
+    found |= {key: _listed(value) for key, value in vars(layer).items() if _is_option(key, value)}
+    found["shapes"] = {key: list(value.shape) for key, value in layer.params.items()}
+    if recurrent:
+        found["answers"] = _answers(layer.cell, min(layer.input_size, 2), min(layer.hidden_size, 8))
+    return found
+
+
+def differences(got, expected, path="network") -> list[str]:
+    """Return what differs between two descriptions, in words; of layers of two classes no more than that."""
+    if not (isinstance(got, dict) and isinstance(expected, dict)):
+        same = _close(got, expected) if path.endswith(".answers") else got == expected
+        return [] if same else [f"{path}: got {_short(got)}, expected {_short(expected)}"]
+    keys = [*expected, *(key for key in got if key not in expected)]
+    if got.get("class") != expected.get("class"):
+        keys = ["class"]
+    paths = {key: path if key in ("parts", "shapes") else f"{path}.{key}" for key in keys}
+    return [told for key in keys for told in differences(got.get(key), expected.get(key), paths[key])]
+
+
+def _short(value):
+    return value.get("class", "other") if isinstance(value, dict) else value
+
+
+def _is_option(key, value):
+    if isinstance(value, list | tuple):
+        return key not in BESIDE and all(_is_option(key, member) for member in value)
+    return not (key.startswith("_") or key in BESIDE) and isinstance(value, bool | int | float | str | None)
+
+
+def _listed(value):
+    """Tuples as lists, as JSON gives them back."""
+    return [_listed(member) for member in value] if isinstance(value, list | tuple) else value
+
+
+def _cell(cell: Cell):
+    options = {key: repr(value) for key, value in sorted(cell.options.items())}
+    graph = [repr(one) for one in (*cell.vectors, *cell.gates, cell.output)]
+    return {"cell": cell.name, "options": options, "graph": graph}
+
+
+def _answers(cell, inputs, units):
+    """What the cell makes of fixed numbers: its functions, whatever their text."""
+    layer = Recurrent(cell, inputs, units, dtype="float64", device="reference", init="uniform")
+    for key, value in layer.params.items():
+        if key not in layer.fixed():
+            value[...] = 0.5 * np.cos(1.0 + np.arange(value.size)).reshape(value.shape)
+    steps = 3 + max(layer.layout.lags.values())
+    x = np.sin(1.0 + np.arange(steps * inputs)).reshape(steps, 1, inputs)
+    y, _ = layer.forward(x, tape=False)
+    return y[-3:, 0].tolist()
+
+
+def _close(got, expected):
+    try:
+        return np.allclose(got, expected, rtol=SAME, atol=SAME, equal_nan=True)
+    except (TypeError, ValueError):  # of other shapes, or nothing at all
+        return False
