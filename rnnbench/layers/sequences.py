@@ -1,0 +1,38 @@
+"""Inputs of layers that read two things at once, and which steps of a batch its rows have."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnbench.layers import arguments
+
+
+def pair(name, value, first, second):
+    """Return the two members of `value`, or refuse what is no pair of what `first` and `second` say."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{name}: got {type(value).__name__}, expected a pair ({first}, {second})")
+    return tuple(value)
+
+
+def running(lengths, steps, rows):
+    """Return (T, B) booleans: which steps lie before their row's end."""
+    if lengths is None:
+        return np.ones((steps, rows), bool)
+    return np.arange(steps)[:, None] < arguments.row_order(lengths, steps, rows)[0]
+
+
+def symbols(name, value, lead, size, ndim=2):
+    """Return `value` as int64 symbols (*lead, T, B) from 0 to size - 1, or refuse it."""
+    if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.integer):
+        kind = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(f"{name}: got {kind}, expected a NumPy array of integers")
+    value = arguments.array(name, value, (*lead, *[None] * ndim), value.dtype).astype(np.int64)
+    if value.size and not (value.min() >= 0 and value.max() < size):
+        raise ValueError(f"{name}: got symbols from {value.min()} to {value.max()}, expected 0 to {size - 1}")
+    return value
+
+
+def same_rows(first, rows, second, other):
+    """Refuse two inputs of different batch sizes."""
+    if rows != other:
+        raise ValueError(f"{second}: got {other} rows, expected {rows} as in {first}")
