@@ -26,7 +26,7 @@ def softmax_backward(weights, dweights):
 
 
 @dataclass
-class Saved:
+class _Saved:
     """What a forward pass keeps; arrays (R, B, ...)."""
 
     queries: np.ndarray
@@ -105,7 +105,7 @@ class Attention(Layer):
         scores, scored = self._scores(q, m, keep)
         weights = softmax(scores, there)
         y = np.ascontiguousarray(self.bare(np.matmul(weights, m).swapaxes(1, 2)))
-        return y, {}, Saved(q, m, weights, (*scored, there)) if keep else None
+        return y, {}, _Saved(q, m, weights, (*scored, there)) if keep else None
 
     def _scores(self, q, m, keep):
         """Scores (R, B, T, S), and what their gradient needs."""
