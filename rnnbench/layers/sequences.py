@@ -21,13 +21,13 @@ def running(lengths, steps, rows):
     return np.arange(steps)[:, None] < arguments.row_order(lengths, steps, rows)[0]
 
 
-def symbols(name, value, lead, size, ndim=2):
-    """Return `value` as int64 symbols (*lead, T, B) from 0 to size - 1, or refuse it."""
+def symbols(name, value, size, lead):
+    """Return `value`, symbols (*lead, T, B) from 0 to size - 1, or refuse it."""
     if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.integer):
         kind = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise TypeError(f"{name}: got {kind}, expected a NumPy array of integers")
-    value = arguments.array(name, value, (*lead, *[None] * ndim), value.dtype).astype(np.int64)
-    if value.size and not (value.min() >= 0 and value.max() < size):
+        raise TypeError(f"{name}: got {kind}, expected a NumPy array of integers (symbols)")
+    arguments.array(name, value, (*lead, None, None), value.dtype)
+    if value.size and (value.min() < 0 or value.max() >= size):
         raise ValueError(f"{name}: got symbols from {value.min()} to {value.max()}, expected 0 to {size - 1}")
     return value
 
