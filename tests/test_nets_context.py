@@ -71,6 +71,15 @@ def test_replicas(context):
     check_replicas(lambda seed: make(context, seed=seed, dtype="float32", device="cpu"), draw(3, dtype="float32"))
 
 
+@pytest.mark.parametrize("cell", ["lstm", "delayed"])
+@pytest.mark.parametrize(("steps", "rows"), [(0, 3), (4, 0)])
+def test_nothing_to_run(cell, steps, rows):
+    layer = make("both", cell)
+    y, _ = layer.forward((np.zeros((rows, C)), np.zeros((steps, rows, I))))
+    (dcontext, dx), _ = layer.backward(y)
+    assert dcontext.shape == (rows, C) and dx.shape == (steps, rows, I)
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="context: got 'output', expected one of 'input', 'state', 'both'"):
         make("output")

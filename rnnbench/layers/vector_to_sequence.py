@@ -100,10 +100,11 @@ class VectorToSequence(Layer):
 
     def _to_state(self, name, flat):
         """(B, lag * width) as the cell's state, (lag, B, width) where it is carried several steps."""
-        lag = self.parts["recurrent"].layout.lags[name]
-        if lag == 1:
+        layout = self.parts["recurrent"].layout
+        if layout.lags[name] == 1:
             return flat
-        return np.ascontiguousarray(np.moveaxis(flat.reshape(*flat.shape[:-1], lag, -1), -2, -3))
+        apart = flat.reshape(*flat.shape[:-1], layout.lags[name], layout.widths[name])
+        return np.ascontiguousarray(np.moveaxis(apart, -2, -3))
 
     def _from_state(self, name, value):
         """The inverse of `_to_state`."""
