@@ -112,15 +112,17 @@ def beam(layer, prompt, steps, width, *, state=None, stop=None) -> Generated:
         logp, state = _next(layer, prompt, state)
         first = np.arange(rows * width) // width
         logp, state = logp[first], reorder(state, first)
+        vocabulary = logp.shape[-1]
         score = np.where(np.arange(width) == 0, 0.0, -np.inf) + np.zeros((rows, 1))
         written, ended = np.zeros((0, rows, width), np.int64), np.zeros((rows, width), bool)
         for t in range(steps):
             if stop is not None:
-                logp[ended.ravel()] = np.where(np.arange(logp.shape[-1]) == stop, 0, -np.inf)
-            total = (score[..., None] + logp.reshape(rows, width, -1)).reshape(rows, -1)
+                logp[ended.ravel()] = np.where(np.arange(vocabulary) == stop, 0, -np.inf)
+            total = score[..., None] + logp.reshape(rows, width, vocabulary)
+            total = total.reshape(rows, width * vocabulary)
             best = np.argsort(-total, axis=1, kind="stable")[:, :width]
             score = np.take_along_axis(total, best, axis=1)
-            parents, symbols = np.divmod(best, logp.shape[-1])
+            parents, symbols = np.divmod(best, vocabulary)
             written = np.concatenate([np.take_along_axis(written, parents[None], axis=2), symbols[None]])
             ended = np.take_along_axis(ended, parents, axis=1) | (symbols == stop)
             if ended.all() or t == steps - 1:
