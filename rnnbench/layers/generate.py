@@ -84,7 +84,8 @@ def sample(layer, prompt, steps, rng, *, temperature=1.0, top_k=None, state=None
             worse = np.argsort(-logp, axis=-1, kind="stable")[:, top_k:]
             np.put_along_axis(logp, worse, -np.inf, axis=-1)
         up_to = np.exp(log_softmax(logp, axis=-1)).cumsum(axis=-1)
-        return (up_to > rng.random((len(logp), 1)) * up_to[:, -1:]).argmax(axis=-1)
+        u = 1 - rng.random((len(logp), 1))  # of (0, 1], so that no symbol of probability 0 is ever drawn
+        return (up_to >= u * up_to[:, -1:]).argmax(axis=-1)
 
     return _write(layer, prompt, steps, state, stop, draw)
 

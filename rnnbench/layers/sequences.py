@@ -36,3 +36,17 @@ def same_rows(first, rows, second, other):
     """Refuse two inputs of different batch sizes."""
     if rows != other:
         raise ValueError(f"{second}: got {other} rows, expected {rows} as in {first}")
+
+
+def of_words(layer, x, vocabulary):
+    """Return hidden vectors (R, N, H) and words (R, N) out of a pair ((*lead, ..., H), (*lead, ...)), or refuse it."""
+    h, words = pair("x", x, "h", "words")
+    h = arguments.features("h", h, layer.lead, layer.input_size, layer.dtype)
+    if not isinstance(words, np.ndarray) or words.dtype.kind not in "iu":
+        got = f"dtype {words.dtype}" if isinstance(words, np.ndarray) else type(words).__name__
+        raise TypeError(f"words: got {got}, expected a NumPy array of integers")
+    arguments.array("words", words, h.shape[:-1], words.dtype)
+    if words.size and (words.min() < 0 or words.max() >= vocabulary):
+        raise ValueError(f"words: got {words.min()} to {words.max()}, expected 0 to {vocabulary - 1}")
+    count = words.size // layer.copies
+    return h.reshape(layer.copies, count, layer.input_size), words.reshape(layer.copies, count).astype(np.int64)
