@@ -172,11 +172,9 @@ def ended(x, lengths, eos):
 def _refuse_unlike(encoder, decoder):
     """Refuse an encoder whose states the decoder cannot start from."""
     recurrent = encoder.parts.get("recurrent")
-    layouts = [
-        getattr(getattr(part, "layer", part), "layout", None) for part in (recurrent, decoder.parts["recurrent"])
-    ]
-    if layouts[0] is None:
+    if not isinstance(recurrent, Recurrent | Scan):
         raise ValueError(f"encoder: got parts {list(encoder.parts)}, expected a recurrent layer 'recurrent' among them")
+    layouts = [next(part._tree())[1].layout for part in (recurrent, decoder.parts["recurrent"])]
     of_encoder, of_decoder = ({n: (one.lags[n], one.widths[n]) for n in one.states} for one in layouts)
     if of_encoder != of_decoder:
         told = [", ".join(f"{n} of {width}" for n, (_, width) in one.items()) for one in (of_encoder, of_decoder)]
