@@ -66,6 +66,10 @@ def test_balanced_trees_are_as_flat_as_can_be(leaves):
             assert len(np.unique(inner)) == inner.size and (children[len(inner) :, b] == -1).all()
 
 
+def test_neighbours_are_joined_from_left_to_right():
+    assert balanced(np.array([5]))[:, 0].tolist() == [[0, 1], [2, 3], [5, 6], [7, 4]]
+
+
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 def test_gradients(lengths):
     layer = randomise(make())
@@ -105,7 +109,12 @@ def test_a_leaf_is_log2_steps_from_the_root():
 
 @pytest.mark.parametrize(
     "change",
-    [lambda c: c.__setitem__((0, 0, 0), 4), lambda c: c.__setitem__((0, 0), T + 1), lambda c: c.__setitem__((3, 1), 0)],
+    [
+        lambda c: c.__setitem__((0, 0, 0), 4),
+        lambda c: c.__setitem__((0, 0), T + 1),
+        lambda c: c.__setitem__((3, 1), 0),
+        lambda c: c.__setitem__(([0, 2], 0), c[[2, 0], 0]),  # a node below itself
+    ],
 )
 def test_what_is_no_tree_is_refused(change):
     layer, children = make(), balanced(LENGTHS)

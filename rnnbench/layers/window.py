@@ -20,7 +20,7 @@ class WindowModel(Layer):
 
     The weights W of the direct connections are there with ``direct=True`` only; softmax is the loss's. Before the start
     of a sequence stands a symbol of its own, with a learned vector. The state is {"window": the last K - 1 symbols, (B,
-    K - 1)}, so that text may come in pieces.
+    K - 1)}, so that text may come in pieces; `lengths` say where each row's text ends.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ class WindowModel(Layer):
         arguments.array("state['window']", before, (*self.lead, rows, more), getattr(before, "dtype", None))
         if before.size and (before.dtype.kind not in "iu" or before.min() < 0 or before.max() > self.input_size):
             raise ValueError(f"state['window']: got {before.dtype}, expected symbols from 0 to {self.input_size}")
-        there = sequences.running(lengths, steps, rows)
-        text = np.concatenate([before.swapaxes(-1, -2), np.where(there, x, self.input_size)], axis=-2)
+        lengths = sequences.running(lengths, steps, rows).sum(axis=0)
+        text = np.concatenate([before.swapaxes(-1, -2), x], axis=-2)
         row = np.arange(rows)[:, None]
         windows = text[..., np.arange(steps)[:, None, None] + np.arange(self.context), row]
-        return windows, text[..., there.sum(axis=0)[:, None] + np.arange(more), row]
+        return windows, text[..., lengths[:, None] + np.arange(more), row]
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         of_embedding, of_hidden, of_readout, *of_direct = self._use(tape)
