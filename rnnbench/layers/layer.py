@@ -53,7 +53,11 @@ class Layer:
     dtype : numpy.dtype
     random : list of numpy.random.Generator
         Those that its forward pass draws from, one for each replica.
+    takes_symbols : bool
+        Whether x is integers, which have no gradient: dx is None then.
     """
+
+    takes_symbols = False
 
     def __init__(self, *, dtype="float32", replicas=None):
         self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
