@@ -20,12 +20,15 @@ class Batch:
         The positions that are scored.
     lengths : (B,) int64 array or None
         Of each row; None when all rows have T steps. Beyond a row's end x and target are 0 and the mask is False.
+    clean : array like target, or None
+        The target without its noise, for tasks that train on noisy targets: success is judged by it.
     """
 
     x: np.ndarray
     target: np.ndarray
     mask: np.ndarray
     lengths: np.ndarray | None = None
+    clean: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
