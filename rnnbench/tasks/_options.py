@@ -35,3 +35,12 @@ def one_of(option, value, allowed):
     if not any(type(value) is type(a) and value == a for a in allowed):
         raise ValueError(f"{option}: got {value!r}, expected one of {', '.join(map(repr, allowed))}")
     return value
+
+
+def tolerance_or_none(value):
+    """Return the tolerance of class probabilities: None or a float in 0 ... 0.5, where only one class can be right."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 0.5:
+        raise ValueError(f"tolerance: got {value!r}, expected None or a number in 0 ... 0.5")
+    return float(value)
