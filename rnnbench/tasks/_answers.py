@@ -47,5 +47,5 @@ def right_class_at_end(tolerance=None):
 
 
 def right_signs(outputs, batch):
-    """Say of each row whether all its scored logits are on the right side of 0 (one of exactly 0 answers "no")."""
-    return (((outputs > 0) == (batch.target > 0.5)).all(axis=-1) | ~batch.mask).all(axis=0)
+    """Say of each row whether all its scored outputs have the right sign (0 counts as -, as does a target of 0)."""
+    return (((outputs > 0) == (batch.target > 0)).all(axis=-1) | ~batch.mask).all(axis=0)

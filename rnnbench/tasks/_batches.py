@@ -1,15 +1,10 @@
-"""Row lengths, and batches that are scored at the last step or at every step."""
+"""Batches that are scored at the last step or at every step, and where rows end."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from rnnbench.tasks._task import Batch
-
-
-def up_to_a_tenth_longer(rng, size, length):
-    """Draw row lengths, uniform on length ... length + length/10 (both included)."""
-    return rng.integers(length, length + length // 10, size, endpoint=True)
 
 
 def ends(batch):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnbench.tasks._answers import constant, near_at_end
-from rnnbench.tasks._batches import blank_after_end, final, up_to_a_tenth_longer
+from rnnbench.tasks._batches import blank_after_end, final
 from rnnbench.tasks._task import Task
 
 
@@ -52,7 +52,7 @@ def _first_ten(rng, size, length):
     first = rng.integers(0, 10, size)
     second = rng.integers(0, length // 2 - 1, size)
     second += second >= first  # the first one is no longer unmarked
-    return up_to_a_tenth_longer(rng, size, length), first, second
+    return rng.integers(length, length + length // 10, size, endpoint=True), first, second
 
 
 PLACEMENTS = {

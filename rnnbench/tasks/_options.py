@@ -14,12 +14,12 @@ def integer(option, value, least):
     return int(value)
 
 
-def number(option, value, least=0.0):
+def number(option, value, least=0.0, most=math.inf):
     """Return `value` as a finite float, or refuse it."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise ValueError(f"{option}: got {value!r}, expected a number >= {least}")
-    if not math.isfinite(value) or value < least:
-        raise ValueError(f"{option}: got {value!r}, expected a finite number >= {least}")
+    real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or not least <= value <= most:
+        upto = f" and <= {most}" if most < math.inf else ""
+        raise ValueError(f"{option}: got {value!r}, expected a number >= {least}{upto}")
     return float(value)
 
 
@@ -37,10 +37,6 @@ def one_of(option, value, allowed):
     return value
 
 
-def tolerance_or_none(value):
-    """Return the tolerance of class probabilities: None or a float in 0 ... 0.5, where only one class can be right."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 0.5:
-        raise ValueError(f"tolerance: got {value!r}, expected None or a number in 0 ... 0.5")
-    return float(value)
+def number_or_none(option, value, least, most):
+    """Return `value` if it is None, or as a finite float, or refuse it."""
+    return None if value is None else number(option, value, least, most)

@@ -43,7 +43,7 @@ def build(symbols=100, every=False, tolerance=None):
     """Build the task; see the module's docstring."""
     symbols = _options.integer("symbols", symbols, 3)
     every = _options.flag("every", every)
-    tolerance = _options.tolerance_or_none(tolerance)
+    tolerance = _options.number_or_none("tolerance", tolerance, 1e-9, 0.5)
 
     def generate(rng, size, length):
         row = rng.integers(2, symbols, (length + 1, size))

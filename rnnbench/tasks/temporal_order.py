@@ -49,13 +49,13 @@ def build(relevant=2, ends=False, tolerance=None):
     """Build the task; see the module's docstring."""
     relevant = _options.one_of("relevant", relevant, [2, 3])
     ends = _options.flag("ends", ends)
-    tolerance = _options.tolerance_or_none(tolerance)
+    tolerance = _options.number_or_none("tolerance", tolerance, 1e-9, 0.5)
     percent = (10, 50) if relevant == 2 else (10, 33, 66) if ends else (10, 30, 60)
     classes = 2**relevant
 
     def generate(rng, size, length):
-        lengths = _batches.up_to_a_tenth_longer(rng, size, length) if ends else None
         steps = length + length // 10 if ends else length
+        lengths = rng.integers(length, steps, size, endpoint=True) if ends else None
         x = rng.integers(2, 6, (steps, size))
         rows = np.arange(size)
         first_steps = length * np.array(percent)[:, None] // 100
