@@ -15,7 +15,7 @@ from statistics import NormalDist
 BEST = {}
 MORE = {
     "copy": {"three_of_two": {"symbols": 2, "recall": 3}},
-    "adding": {"wide": {"low": -1.0, "tolerance": 1.5}, "loose": {"tolerance": 5}},
+    "adding": {"ends": {"placement": "first_ten", "tolerance": 1.2}, "loose": {"tolerance": 5}},
     "multiplication": {"loose": {"placement": "halves", "tolerance": 0.8}},
     "parity": {"uniform": {"lengths": "uniform"}, "uniform_final": {"lengths": "uniform", "final": True}},
     "random_permutation": {"small": {"symbols": 3, "every": True}},

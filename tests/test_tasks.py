@@ -242,7 +242,7 @@ def test_chance_of_a_million(name, variant):
 @pytest.mark.parametrize("name", tasks.names())
 def test_bad_options_are_refused(name):
     for option in inspect.signature(task_module(name).build).parameters:
-        for bad in (object(), "no such value", -1.5, float("nan"), []):
+        for bad in (object(), "no such value", -1.5, float("nan"), float("inf"), []):
             with pytest.raises(ValueError, match=option) as refused:
                 tasks.get(name, **{option: bad})
             assert "expected" in str(refused.value) and repr(bad) in str(refused.value)

@@ -39,4 +39,7 @@ def one_of(option, value, allowed):
 
 def number_or_none(option, value, least, most):
     """Return `value` if it is None, or as a finite float, or refuse it."""
-    return None if value is None else number(option, value, least, most)
+    try:
+        return None if value is None else number(option, value, least, most)
+    except ValueError as error:
+        raise ValueError(str(error).replace("expected a", "expected None or a")) from None

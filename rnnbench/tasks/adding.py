@@ -28,8 +28,8 @@ Chance: the naive predictor says the mean.
 * pascanu: the mean is 0.5; the loss (1/6)/4 = 1/24. The squared error is up to 0.04 where |D| is up to 0.4: in 64 % of
   the sequences. Its criterion of success is met by a constant well over half of the time.
 
-Options: `placement` ("halves", "first_ten", "tenths"), `low` (the least value), `scale` and `offset` (target = offset +
-scale (X1 + X2)), `tolerance` (of the absolute error).
+Options: `placement` ("halves", "first_ten", "tenths": of the markers, and with it the range of the values), `scale` and
+`offset` (target = offset + scale (X1 + X2)), `tolerance` (of the absolute error).
 
 Sources: Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation 1997, experiment 4; Pascanu, Mikolov and
 Bengio, On the difficulty of training recurrent neural networks, ICML 2013, and the authors' code; Arjovsky, Shah and
@@ -42,7 +42,7 @@ from rnnbench.tasks._task import Chance
 
 VARIANTS = {
     "urnn": {},
-    "lstm_97": {"placement": "first_ten", "low": -1.0, "scale": 0.25, "offset": 0.5},
+    "lstm_97": {"placement": "first_ten", "scale": 0.25, "offset": 0.5},
     "pascanu": {"placement": "tenths", "scale": 0.5, "tolerance": 0.2},
 }
 CRITERIA = {
@@ -52,13 +52,13 @@ CRITERIA = {
 }
 
 
-def build(placement="halves", low=0.0, scale=1.0, offset=0.0, tolerance=0.04):
+def build(placement="halves", scale=1.0, offset=0.0, tolerance=0.04):
     """Build the task; see the module's docstring."""
     placement = _options.one_of("placement", placement, list(PLACEMENTS))
-    low = float(_options.one_of("low", low, [0.0, -1.0]))
     scale = _options.number("scale", scale, least=1e-3)
     offset = _options.number("offset", offset)
     tolerance = _options.number("tolerance", tolerance, least=1e-9)
+    low = -1.0 if placement == "first_ten" else 0.0
     middle = (low + 1) / 2
     width = 1 - low
 
@@ -73,7 +73,7 @@ def build(placement="halves", low=0.0, scale=1.0, offset=0.0, tolerance=0.04):
     return marked_task(
         placement=placement,
         low=low,
-        neutral=middle,
+        neutral=0.0,
         combine=lambda a, b: offset + scale * (a + b),
         guess=offset + scale * 2 * middle,
         tolerance=tolerance,
