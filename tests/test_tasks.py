@@ -106,6 +106,8 @@ def test_says_what_it_is(name, variant):
     assert task.criterion.endswith(".")
     assert task.loss in ("squared", "softmax", "logistic")
     assert 1 <= task.shortest <= task.length
+    chance = task.chance(task.length)
+    assert type(chance.loss) is float and type(chance.success) is float
     for option in inspect.signature(module.build).parameters:
         assert f"`{option}`" in module.__doc__
 

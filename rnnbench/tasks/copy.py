@@ -29,6 +29,6 @@ def build(symbols=8, recall=10):
         recall=_options.integer("recall", recall, 1),
         delimiter=-1,
         recall_only=True,
-        length=120,
+        length=100,
         criterion="Every recalled symbol of a sequence is right (the paper shows losses only).",
     )

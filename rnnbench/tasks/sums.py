@@ -35,7 +35,7 @@ def build(final=False, tolerance=0.04):
         return _batches.running(x, x.cumsum(axis=0))
 
     def chance(length):
-        return Chance(length if final else (length + 1) / 2, math.erf(tolerance / math.sqrt(2 * length)))
+        return Chance(float(length) if final else (length + 1) / 2, math.erf(tolerance / math.sqrt(2 * length)))
 
     return Task(
         loss="squared",

@@ -46,7 +46,7 @@ def build(generate=False, interval=10, delays=(0, 1), spikes=1):
     generating = _options.flag("generate", generate)
     interval = _options.integer("interval", interval, 2)
     delays = _checked(delays)
-    mean = delays.mean()
+    mean = float(delays.mean())
     rate = 1 / (interval + mean)
 
     def draw(rng, size, length):
@@ -69,7 +69,7 @@ def build(generate=False, interval=10, delays=(0, 1), spikes=1):
     def chance(length):
         if generating:
             return Chance(rate * (1 - rate), 0.0)
-        return Chance(delays.var(), np.mean(np.abs(delays - mean) < TOLERANCE) ** length)
+        return Chance(float(delays.var()), float(np.mean(np.abs(delays - mean) < TOLERANCE)) ** length)
 
     def correct(outputs, batch):
         near = np.abs(outputs - batch.target)[..., 0] < TOLERANCE
