@@ -32,13 +32,13 @@ def save(trainer, path) -> None:
     arrays = {f"parameter {key}": value for key, value in trainer.network.parameters().items()}
     arrays |= {f"optimiser {key}": value for key, value in trainer.optimiser.state.items()}
     arrays |= {f"history {key}": value for key, value in trainer.history.arrays().items()}
-    arrays |= {f"state {key}": value for key, value in _leaves(trainer._state or {}).items()}
+    arrays |= {f"state {key}": value for key, value in _leaves(trainer._state if trainer._windows else {}).items()}
     facts = {
         "settings": settings(trainer),
         "steps": trainer.optimiser.steps,
         "outcomes": trainer.history.outcomes,
         "level": trainer.level.tolist(),
-        "feed": trainer.feed.state(),
+        "feed": trainer.feed.state(again=bool(trainer._windows)),
         "windows": len(trainer._windows),
         "generators": {key: rng.bit_generator.state for key, rng in trainer.network.generators().items()},
     }
@@ -82,18 +82,12 @@ def load(trainer, path) -> None:
     for key, rng in trainer.network.generators().items():
         rng.bit_generator.state = _generator(facts["generators"][key])
     feed = facts["feed"] | {"generators": [_generator(state) for state in facts["feed"]["generators"]]}
-    _resume(trainer, feed, facts["windows"], _nested(_part(arrays, "state")))
-
-
-def _resume(trainer, feed, windows, state):
-    """Put the feed where it was; within a batch that is cut into windows, that batch is taken again."""
-    trainer._windows, trainer._state = [], state or None
-    if not windows:
-        trainer.feed.restore(feed, trainer.level)
-        return
-    trainer.feed.restore(feed | {"place": feed["place"] - 1}, trainer.level)
-    trainer._next()
-    trainer._windows, trainer._state = trainer._windows[-windows:], state
+    trainer.feed.restore(feed)
+    trainer._windows = []
+    if facts["windows"]:
+        trainer._next()
+        trainer._windows = trainer._windows[-facts["windows"] :]
+    trainer._state = _nested(_part(arrays, "state")) or None
 
 
 def read(path) -> tuple[dict[str, np.ndarray], dict]:

@@ -85,30 +85,31 @@ class Feed:
         steps = len(hardest.batch(np.random.default_rng(0), 1, longest).x)
         self.shortest = steps if curriculum else 0  # easier sequences are padded, so that all batches are alike
         self.together = max(1, min(MOST_STEPS, ENOUGH // (steps * size)))
-        if curriculum:
-            self.together = max(n for n in range(1, self.together + 1) if curriculum.every % n == 0)
-        self.chunk, self.place, self.before = None, self.together, self._states()
+        self.chunk, self.place, self.before = None, self.together, None
 
     def next(self, reached=None) -> Fed:
-        """Return the next batch; `reached` (R,) is each replica's level in the curriculum."""
+        """Return the next batch; `reached` (R,) is each replica's level in the curriculum, for what is drawn from now on."""
         if self.place == self.together:
-            self.before = self._states()
+            self.before = {"generators": self._states(), "reached": None if reached is None else reached.tolist()}
             self.chunk, self.place = self._draw(reached), 0
         x, target, mask, lengths, own = (None if a is None else a[self.place] for a in self.chunk)
         self.place += 1
         return Fed(x, target, mask, lengths, own)
 
-    def state(self) -> dict:
-        """Return where it is: the generators before what was last drawn, and how many of these batches are used."""
-        return {"generators": self.before, "place": self.place}
+    def state(self, again=False) -> dict:
+        """Return where it is, as JSON types; with `again` the batch that was taken last is to come once more."""
+        if self.place == self.together and not again:
+            return {"generators": self._states(), "reached": None, "place": self.place}
+        return self.before | {"place": self.place - again}
 
-    def restore(self, state: dict, reached=None) -> None:
-        """Go on from where `state` was."""
+    def restore(self, state: dict) -> None:
+        """Go on from where :meth:`state` was: what was drawn is drawn again."""
         for rng, one in zip(self.rngs, state["generators"], strict=True):
             rng.bit_generator.state = one
-        self.before, self.place = state["generators"], state["place"]
+        self.place = state["place"]
         if self.place < self.together:
-            self.chunk = self._draw(reached)
+            self.before = {key: state[key] for key in ("generators", "reached")}
+            self.chunk = self._draw(state["reached"])
 
     def _states(self):
         return [rng.bit_generator.state for rng in self.rngs]
