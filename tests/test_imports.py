@@ -26,7 +26,7 @@ ALLOWED = {
     "cells": BASE,
     "kernels": BASE,
     "layers": LAYERS,
-    "training": LAYERS,
+    "training": LAYERS | {"tasks"},
     "probes": LAYERS,
     "peers": LAYERS,
     "tasks": BASE | {"cells"},

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 from llvmlite import ir
-from numba import cfunc
+from numba import cfunc, njit
 from numba.core import types
 from numba.core.extending import NativeValue, models, register_jitable, register_model, typeof_impl, unbox
 
@@ -85,6 +85,13 @@ def _without_collections():
     finally:
         if enabled:
             gc.enable()
+
+
+@cache
+def compile_function(function: FunctionType, signature):
+    """Compile a plain function for one signature, to be called from Python; it calls no files but its own and ours."""
+    named = _named(function, signature)
+    return _cached_if_possible(lambda cache: njit(signature, cache=cache, error_model="numpy", nogil=True)(named))
 
 
 def _cached_if_possible(build):

@@ -1,0 +1,177 @@
+"""Batches for all replicas: each draws from a generator of its own, several steps' worth at a time.
+
+A generator's call costs as much for one short batch as for many, so the sequences of several steps are drawn together.
+What a replica gets depends on its own generator alone, not on the replicas beside it. Rows of several lengths are
+sorted, longest first; where replicas differ in their lengths a row runs as long as the longest of its place, and the
+mask keeps what follows a row's own end out of the loss: the bits of its gradient are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rnnbench.tasks import Batch, Task
+
+MOST_STEPS = 64  # drawn together
+ENOUGH = 2**14  # sequence elements, from which drawing more at once saves nothing
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A batch for all replicas.
+
+    Attributes
+    ----------
+    x : (R, T, B, channels) or (R, T, B) array
+    target : (R, T, B, outputs) or (R, T, B) array
+    mask : (R, T, B) bool array
+    lengths : (B,) ints or None
+        How long the rows run: the longest of each place.
+    own : (R, B) ints or None
+        How long they are.
+    """
+
+    x: np.ndarray
+    target: np.ndarray
+    mask: np.ndarray
+    lengths: np.ndarray | None
+    own: np.ndarray | None
+
+    @property
+    def uneven(self) -> bool:
+        """Whether some row runs beyond its own end."""
+        return self.own is not None and bool((self.own != self.lengths).any())
+
+    def window(self, start: int, stop: int) -> Fed:
+        """Return the steps from `start` to before `stop`."""
+        lengths, own = (
+            None if known is None else np.clip(known - start, 0, stop - start) for known in (self.lengths, self.own)
+        )
+        cut = np.s_[:, start:stop]
+        return Fed(*(np.ascontiguousarray(a[cut]) for a in (self.x, self.target, self.mask)), lengths, own)
+
+    def at_end(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return target and mask of every row's last step."""
+        if self.own is None:
+            return np.ascontiguousarray(self.target[:, -1]), np.ascontiguousarray(self.mask[:, -1])
+        replicas, rows = self.own.shape
+        where = np.arange(replicas)[:, None], np.maximum(self.own - 1, 0), np.arange(rows)
+        return self.target[where], self.mask[where]
+
+
+class Feed:
+    """An endless sequence of batches.
+
+    Parameters
+    ----------
+    task : Task
+    rngs : list of numpy.random.Generator
+        One for each replica.
+    size : int
+        B, sequences of a batch.
+    dtype : numpy.dtype
+        Of x and of targets that are no classes.
+    length : int, optional
+        As the task counts it; its own unless given.
+    curriculum : Curriculum, optional
+    """
+
+    def __init__(self, task: Task, rngs, size: int, dtype, *, length=None, curriculum=None):
+        self.task, self.rngs, self.size, self.dtype = task, list(rngs), size, dtype
+        self.length, self.curriculum = task.length if length is None else length, curriculum
+        hardest, longest = curriculum.at(len(curriculum.levels) - 1, task) if curriculum else (task, self.length)
+        steps = len(hardest.batch(np.random.default_rng(0), 1, longest).x)
+        self.shortest = steps if curriculum else 0  # easier sequences are padded, so that all batches are alike
+        self.together = max(1, min(MOST_STEPS, ENOUGH // (steps * size)))
+        self.chunk, self.place, self.before = None, self.together, None
+
+    def next(self, reached=None) -> Fed:
+        """Return the next batch; `reached` (R,) is each replica's level in the curriculum, for what is drawn from now on."""
+        if self.place == self.together:
+            self.before = {"generators": self._states(), "reached": None if reached is None else reached.tolist()}
+            self.chunk, self.place = self._draw(reached), 0
+        x, target, mask, lengths, own = (None if a is None else a[self.place] for a in self.chunk)
+        self.place += 1
+        return Fed(x, target, mask, lengths, own)
+
+    def state(self, again=False) -> dict:
+        """Return where it is, as JSON types; with `again` the batch that was taken last is to come once more."""
+        if self.place == self.together and not again:
+            return {"generators": self._states(), "reached": None, "place": self.place}
+        return self.before | {"place": self.place - again}
+
+    def restore(self, state: dict) -> None:
+        """Go on from where :meth:`state` was: what was drawn is drawn again."""
+        for rng, one in zip(self.rngs, state["generators"], strict=True):
+            rng.bit_generator.state = one
+        self.place = state["place"]
+        if self.place < self.together:
+            self.before = {key: state[key] for key in ("generators", "reached")}
+            self.chunk = self._draw(state["reached"])
+
+    def _states(self):
+        return [rng.bit_generator.state for rng in self.rngs]
+
+    def _draw(self, reached):
+        count = self.together * self.size
+        if self.curriculum:
+            levels = [self.curriculum.draw(rng, level, count) for rng, level in zip(self.rngs, reached, strict=True)]
+            drawn = [self._mixed(rng, each) for rng, each in zip(self.rngs, levels, strict=True)]
+        else:
+            drawn = [self.task.batch(rng, count, self.length) for rng in self.rngs]
+        return joined(drawn, self.together, self.dtype, self.shortest)
+
+    def _mixed(self, rng, levels):
+        """One batch of sequences at these levels."""
+        parts = []
+        for level in np.unique(levels):
+            task, length = self.curriculum.at(level, self.task)
+            parts.append((np.flatnonzero(levels == level), task.batch(rng, np.count_nonzero(levels == level), length)))
+        steps = max(len(batch.x) for _, batch in parts)
+        arrays = [
+            np.zeros((steps, len(levels), *value.shape[2:]), value.dtype)
+            for value in (parts[0][1].x, parts[0][1].target, parts[0][1].mask)
+        ]
+        lengths = np.empty(len(levels), np.int64)
+        for rows, batch in parts:
+            for array, value in zip(arrays, (batch.x, batch.target, batch.mask), strict=True):
+                array[: len(value), rows] = value
+            lengths[rows] = len(batch.x) if batch.lengths is None else batch.lengths
+        return Batch(*arrays, lengths)
+
+
+def longest_first(batch: Batch, groups: int = 1) -> Batch:
+    """Return the batch with its rows sorted by length, within each of so many groups of equally many rows."""
+    if batch.lengths is None:
+        return batch
+    order = np.argsort(-batch.lengths.reshape(groups, -1), axis=1, kind="stable")
+    order = (order + order.shape[1] * np.arange(groups)[:, None]).ravel()
+    known = {name: value for name, value in vars(batch).items() if value is not None}
+    return replace(batch, **{k: v[order] if k == "lengths" else v[:, order] for k, v in known.items()})
+
+
+def joined(drawn: list[Batch], groups: int, dtype, shortest: int = 0):
+    """Return x, target, mask (groups, R, T, B, ...), and lengths (groups, B) and (groups, R, B) or None and None."""
+    drawn = [longest_first(batch, groups) for batch in drawn]
+    steps = max(shortest, *(len(batch.x) for batch in drawn))
+    arrays = [_stack([getattr(b, name) for b in drawn], groups, steps, dtype) for name in ("x", "target", "mask")]
+    if all(batch.lengths is None and len(batch.x) == steps for batch in drawn):
+        return *arrays, None, None
+    rows = drawn[0].x.shape[1]
+    own = [np.full(rows, len(b.x)) if b.lengths is None else b.lengths for b in drawn]
+    own = np.stack([one.reshape(groups, -1) for one in own], axis=1)
+    return *arrays, own.max(axis=1), own
+
+
+def _stack(values, groups, steps, dtype):
+    """(T, groups B, ...) of every replica as one (groups, R, T, B, ...) array, of `dtype` if they are floats."""
+    first = values[0]
+    kind = dtype if np.issubdtype(first.dtype, np.floating) else first.dtype
+    even = all(len(value) == steps for value in values)
+    shape = groups, len(values), steps, first.shape[1] // groups, *first.shape[2:]
+    out = np.empty(shape, kind) if even else np.zeros(shape, kind)
+    for r, value in enumerate(values):
+        out[:, r, : len(value)] = value.reshape(len(value), groups, -1, *first.shape[2:]).swapaxes(0, 1)
+    return out

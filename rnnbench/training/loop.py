@@ -1,0 +1,230 @@
+"""The loop: data, forward, loss, back-propagation through time, clipping, update; step after step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from rnnbench.layers import arguments
+from rnnbench.layers.layer import Layer
+from rnnbench.tasks import Task
+from rnnbench.training import clipping, optimisers
+from rnnbench.training.curricula import Curriculum
+from rnnbench.training.evaluation import check_fit, run
+from rnnbench.training.feed import Feed
+from rnnbench.training.flat import Flat
+from rnnbench.training.history import DIVERGED, SOLVED, Event, History
+from rnnbench.training.losses import MEANS
+from rnnbench.training.losses import loss as loss_of
+from rnnbench.training.schedules import Constant
+from rnnbench.training.stopping import Stopping
+
+DATA, LOOKS = 0, 1  # streams of random numbers of a replica
+
+
+class Trainer:
+    """Trains a network on a task; all replicas of the network side by side, each with the bits it would have alone.
+
+    Parameters
+    ----------
+    network : Layer
+        Its parameters become views of one buffer, see :class:`rnnbench.training.flat.Flat`.
+    task : Task
+    optimiser : Optimiser, optional
+        Adam unless given.
+    batch_size : int
+    length : int, optional
+        Of the sequences, as the task counts it; its own unless given.
+    seed : int or numpy.random.Generator, or for replicas a list of these
+        For the data; its stream differs from that of a network made with the same seed.
+    clip : Clip, optional
+    schedule : function of the step (from 0) to a factor of the learning rate, optional
+        One of :mod:`rnnbench.training.schedules`.
+    mean : "batch" or "positions"
+        What is minimised: the sum over time and mean over the batch, or the mean over the scored positions.
+    truncate : int, optional
+        Cut the gradient's paths through time between chunks of so many steps; one update per batch.
+    window : int, optional
+        Truncated back-propagation with carried state: an update after every so many steps of a batch, the state (not
+        its gradient) going on into the next window.
+    curriculum : Curriculum, optional
+    stopping : Stopping, optional
+
+    Attributes
+    ----------
+    history : History
+    level : (R,) int array
+        Reached in the curriculum, from 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For settings that are none, and where task, network and optimiser do not go together.
+
+    Notes
+    -----
+    A replica whose loss or gradient is NaN or infinite has *diverged*: its parameters stay what they were before that
+    step, and it is trained no further; so is one that has *solved* the task. The others go on as if nothing had been.
+    """
+
+    def __init__(
+        self, network: Layer, task: Task, *, optimiser=None, batch_size=20, length=None, seed=0, clip=None,
+        schedule=None, mean="batch", truncate=None, window=None, curriculum=None, stopping=None,
+    ):  # fmt: skip
+        _check_fit(network, task)
+        self.network, self.task = network, task
+        self.batch_size = arguments.integer("batch_size", batch_size, 1)
+        self.length = task.length if length is None else arguments.integer("length", length, task.shortest)
+        self.clip, self.schedule = clip, Constant() if schedule is None else schedule
+        self.mean = arguments.one_of("mean", mean, MEANS)
+        for name, value in (("truncate", truncate), ("window", window)):
+            if value is not None:
+                arguments.integer(name, value, 1)
+        self.truncate, self.window = truncate, window
+        for name, value, kind in (
+            ("clip", clip, clipping.Clip), ("curriculum", curriculum, Curriculum), ("stopping", stopping, Stopping),
+            ("optimiser", optimiser, optimisers.Optimiser),
+        ):  # fmt: skip
+            if not (value is None or isinstance(value, kind)):
+                raise TypeError(f"{name}: got {value!r}, expected a {kind.__name__} or None")
+        self.curriculum, self.stopping = curriculum, stopping
+        self.optimiser = optimisers.Adam() if optimiser is None else optimiser
+        rngs = _streams(network, seed)
+        self._looks = [streams[LOOKS] for streams in rngs]
+        self.feed = Feed(
+            task, [np.random.default_rng(streams[DATA]) for streams in rngs], self.batch_size, network.dtype,
+            length=self.length, curriculum=curriculum,
+        )  # fmt: skip
+        self.flat = Flat(network)
+        self.optimiser.start(self.flat.values)
+        self.history = History(network.copies)
+        self.level = np.zeros(network.copies, np.int64)
+        self.active = self.history.active
+        self._windows, self._state = [], None
+
+    def run(self, steps: int, callback: Callable[[Event], object] | None = None) -> History:
+        """Make so many more updates, or fewer if training ends for all replicas.
+
+        Parameters
+        ----------
+        steps : int
+        callback : function of an Event, optional
+            Called after each update.
+
+        Returns
+        -------
+        History
+        """
+        for _ in range(arguments.integer("steps", steps, 0)):
+            if not self.active.any():
+                break
+            event = self.step()
+            if callback is not None:
+                callback(event)
+        return self.history
+
+    def step(self) -> Event:
+        """Make one update."""
+        network, flat, history = self.network, self.flat, self.history
+        fed = self._next()
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            y, self._state = run(network, fed, self._state)
+            target, mask = (fed.target, fed.mask) if y.ndim == 4 else fed.at_end()
+            value, dy = loss_of(self.task.loss, y, target, mask, mean=self.mean, replicas=True)
+            flat.grads[...] = 0
+            network.backward(network.bare(dy), truncate=self.truncate, need_dx=False)
+            norms = clipping.norms(flat.grads)
+            diverged = self.active & ~(np.isfinite(value) & np.isfinite(norms))
+            trained = self.active & ~diverged
+            if self.clip is not None:
+                self.clip(flat.grads, norms)
+            self.optimiser.update(flat.values, flat.grads, self.schedule(history.steps), trained)
+            if self.mean == "batch":
+                value = value * (self.batch_size / np.count_nonzero(mask.reshape(len(mask), -1), axis=1))
+        if not self.active.all():
+            value[~self.active] = norms[~self.active] = np.nan
+        history.add(value, norms)
+        if diverged.any():
+            history.end(diverged, DIVERGED)
+        self.active = trained
+        success = self._look()
+        level = self._climb()
+        return Event(history.steps, value, norms, tuple(history.outcomes), success, level)
+
+    def save(self, path) -> None:
+        """Write a checkpoint, see :mod:`rnnbench.training.checkpoint`."""
+        from rnnbench.training import checkpoint
+
+        checkpoint.save(self, path)
+
+    def load(self, path) -> None:
+        """Go on from a checkpoint of a trainer with the same settings, bit for bit."""
+        from rnnbench.training import checkpoint
+
+        checkpoint.load(self, path)
+
+    def _next(self):
+        """The next batch, or the next window of the one at hand."""
+        if not self._windows:
+            fed, self._state = self.feed.next(self.level), None
+            check_fit(self.network, fed)
+            if self.window is None:
+                return fed
+            steps = fed.x.shape[1]
+            self._windows = [fed.window(*cut) for cut in pairwise([*range(0, steps, self.window), steps])]
+        return self._windows.pop(0)
+
+    def _look(self):
+        """Look whether the task is solved, if it is time."""
+        if self.stopping is None or self.history.steps % self.stopping.every:
+            return None
+        success, solved = self.stopping.look(self.network, self.task, self._fresh("stopping"), self.length, self.active)
+        self.history.look(success)
+        self.history.end(solved, SOLVED)
+        self.active = self.active & ~solved
+        return success
+
+    def _climb(self):
+        """Raise the level of the curriculum where it has been mastered."""
+        if self.curriculum is None:
+            return None
+        if self.curriculum.climbs and self.history.steps % self.curriculum.every == 0:
+            self.level = self.curriculum.climb(self.network, self.task, self._fresh("curriculum"), self.level)
+        return self.level
+
+    def _fresh(self, purpose):
+        """Generators for one look: whatever another look has drawn, so that replicas do not depend on each other."""
+        key = self.history.steps, ("stopping", "curriculum").index(purpose)
+        return [
+            np.random.default_rng(np.random.SeedSequence(s.entropy, spawn_key=(*s.spawn_key, *key)))
+            for s in self._looks
+        ]
+
+
+def train(network: Layer, task: Task, steps: int, callback=None, **settings) -> History:
+    """Train a network on a task: a :class:`Trainer` of these settings, run for so many steps."""
+    return Trainer(network, task, **settings).run(steps, callback)
+
+
+def _streams(network, seed):
+    """Two seed sequences for each replica: data, and looks at fresh sequences."""
+    rngs, replicas = arguments.generators(seed)
+    if len(rngs) != network.copies or (replicas is None) != (network.replicas is None):
+        wanted = "one seed" if network.replicas is None else f"a list of {network.replicas} seeds"
+        raise ValueError(f"seed: got {seed!r}, expected {wanted}, as the network has")
+    return [rng.bit_generator.seed_seq.spawn(2) for rng in rngs]
+
+
+def _check_fit(network, task):
+    """Refuse a network that does not take what the task gives, or gives what the task does not take."""
+    if not isinstance(network, Layer):
+        raise TypeError(f"network: got {type(network).__name__}, expected a layer or network")
+    if task.symbols != network.takes_symbols:
+        gives, takes = (("symbols" if one else "numbers") for one in (task.symbols, network.takes_symbols))
+        raise ValueError(f"network: it takes {takes}, but task {task.name!r} gives {gives}")
+    for what, own in (("inputs", "input_size"), ("outputs", "output_size")):
+        width = getattr(network, own, None)
+        if width is not None and width != getattr(task, what):
+            raise ValueError(f"network: got {own} {width}, expected {getattr(task, what)}, the {what} of {task.name!r}")
