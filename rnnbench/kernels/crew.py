@@ -127,12 +127,13 @@ def meet(team):
 
 
 @helper
-def _do(job):
-    while True:
-        task = count(job + NEXT)
-        if task >= look(job + TASKS):
-            return
+def _do(job, helpers, pause):
+    """Do tasks of a job until there are none, then wait until so many helpers are done."""
+    task = count(job + NEXT)
+    while task < look(job + TASKS):
         _call(look(job + FUNCTION), look(job + FIRST) + task * look(job + STRIDE))
+        task = count(job + NEXT)
+    wait(job + DONE, helpers, pause)
 
 
 def _crew(build, action, mailbox, job, number, pause):
@@ -146,15 +147,14 @@ def _crew(build, action, mailbox, job, number, pause):
         tell(mailbox + 8, job)
         return swap(mailbox, WAITING, JOB)
     if action == WORK:
-        _do(job)
-        wait(job + DONE, number, pause)
+        _do(job, number, pause)
         return 0
     tries = 0
     while True:
         state = look(mailbox)
         if state == JOB:
             work = look(mailbox + 8)
-            _do(work)
+            _do(work, 0, pause)
             tell(mailbox, WAITING)
             count(work + DONE)
             tries = 0

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
-from rnnbench.kernels.raw import add_numbers, call_tile, clear_bytes, copy_bytes, copy_vectors, put_line, sum_rows
+from rnnbench.kernels.raw import (
+    add_numbers,
+    call_tile,
+    clear_bytes,
+    copy_bytes,
+    copy_vectors,
+    put_line,
+    short_code,
+    sum_rows,
+)
 from rnnbench.kernels.straight import larger, smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at
@@ -49,6 +58,7 @@ def weights(build, task):
              padded to whole vectors
     targets  per gate and panel: address and bytes per row of where the gradient of these columns goes
     """
+    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     tile, most, lanes, size = program[COLUMN_TILE], program[MOST], program[LANES], program[SIZE]
@@ -69,11 +79,14 @@ def weights(build, task):
         for p in range(0, larger(1, len(panels)), together):
             p_stop = smaller(p + together, len(panels))
             for i in range(p, p_stop):
-                pack_panel(build, packed + (i - p) * count * panel_row, panels, i, active, t0, t1, lanes, size)
+                wide, whole = panels[i, 6], panels[i, 7] != 0 or panels[i, 6] % lanes == 0
+                out_panel = packed + (i - p) * count * panel_row
+                gather(build, out_panel, panel_row, panels, i, panels[i, 5], wide, whole, active, t0, t1, lanes, size)
             for g in range(len(da)):
                 for m in range(first, stop, most):
                     tall = smaller(most, stop - m)
-                    pack_columns(build, columns, a_row, da, g, m, tall, active, t0, t1, lanes, size)
+                    whole = m + (tall + lanes - 1) // lanes * lanes <= da[g, 5]
+                    gather(build, columns, a_row, da, g, m, tall, whole, active, t0, t1, lanes, size)
                     put_line(factor, columns, a_row, count)
                     if p == 0 and da[g, 6] != 0:
                         for part in range(0, tall, lanes):
@@ -108,32 +121,18 @@ def weights(build, task):
 
 
 @helper
-def pack_panel(build, target, panels, i, active, t0, t1, lanes, size):
-    """Lay the columns of a panel side by side, running rows only: ``[row][2][lanes]``."""
-    row_bytes, columns = 2 * lanes * size, panels[i, 6]
+def gather(build, target, row_bytes, buffers, i, first, columns, whole, active, t0, t1, lanes, size):
+    """Lay some columns of a buffer side by side, running rows only; `whole` if its rows have room for whole vectors."""
+    short_code()
     vectors = (columns + lanes - 1) // lanes
     for t in range(t0, t1):
-        source = at(panels, i, 0, t, 0) + panels[i, 5] * size
-        if panels[i, 7] != 0 or columns % lanes == 0:
-            copy_vectors(build, target, row_bytes, source, panels[i, 4], vectors, active[t])
+        source = at(buffers, i, 0, t, 0) + first * size
+        if whole:
+            copy_vectors(build, target, row_bytes, source, buffers[i, 4], vectors, active[t])
         else:
             clear_bytes(target, active[t] * row_bytes)
             for r in range(active[t]):
-                copy_bytes(target + r * row_bytes, source + r * panels[i, 4], columns * size)
-        target += active[t] * row_bytes
-
-
-@helper
-def pack_columns(build, target, row_bytes, da, g, m, tall, active, t0, t1, lanes, size):
-    """Lay a tile's columns of da side by side, running rows only; whole vectors where the row has room for them."""
-    vectors = (tall + lanes - 1) // lanes
-    for t in range(t0, t1):
-        source = at(da, g, 0, t, 0) + m * size
-        if m + vectors * lanes <= da[g, 5]:
-            copy_vectors(build, target, row_bytes, source, da[g, 4], vectors, active[t])
-        else:
-            for r in range(active[t]):
-                copy_bytes(target + r * row_bytes, source + r * da[g, 4], tall * size)
+                copy_bytes(target + r * row_bytes, source + r * buffers[i, 4], columns * size)
         target += active[t] * row_bytes
 
 
@@ -143,6 +142,7 @@ def columns_sum(build, task):
     `task` is the address of a line: addresses of the program and of a vector to work in. Table of the program: buffer
     (5), address of the target, numbers.
     """
+    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     lanes, size, chunk, steps = program[LANES], program[SIZE], program[CHUNK], program[STEPS]

@@ -24,6 +24,21 @@ def _call(builder, address, arguments, width):
 
 
 @intrinsic
+def short_code(context):
+    """Ask for short code in the function at work.
+
+    Functions that read tables and call others spend no time in loops of their own; unrolled, they take longer to
+    compile and run no faster.
+    """
+
+    def codegen(context, builder, sig, args):
+        builder.function.attributes.add("optsize")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
 def call_tile(
     context, function, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels
 ):  # fmt: skip

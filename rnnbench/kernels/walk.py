@@ -21,6 +21,7 @@ from rnnbench.kernels.raw import (
     clear_bytes,
     copy_bytes,
     put_line,
+    short_code,
 )
 from rnnbench.kernels.straight import larger, smaller, straight, where
 from rnnbench.kernels.table import numbers, table
@@ -42,6 +43,7 @@ def put_parts(lines, sources, first, stop, t, row):
 
     `sources` lines: buffer (5), numbers in a row, address of the packed panels, bytes per panel.
     """
+    short_code()
     for s in range(first, stop):
         put_line(lines, at(sources, s, 0, t, row), sources[s, 4], sources[s, 5])
         lines += 24
@@ -59,6 +61,7 @@ def panels_of(sources, first, stop, vector):
 @helper
 def product(tile, widths, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row, lane_bytes):
     """`count` vectors of a matrix product for `rows` rows, from a panel on: wide tiles, then narrower for the rest."""
+    short_code()
     width = widths[rows]
     while count > 0:
         while width > count:
@@ -83,6 +86,7 @@ def band(
     tile, widths, most, lane_bytes, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row
 ):  # fmt: skip
     """A product for some neighbouring rows, panel by panel: the tiles of all rows find the panel in cache."""
+    short_code()
     tiles = (rows + most - 1) // most
     together = larger(count, 1) if tiles == 1 else widths[(rows + tiles - 1) // tiles]
     for v in range(0, count, together):
@@ -110,6 +114,7 @@ def forward(build, task):
     outputs  target buffer (5), source buffer (5), bytes to copy
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
     """
+    short_code()
     mine, team = numbers(task), numbers(task + 32)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
@@ -193,6 +198,7 @@ def backward(build, task):
     states   gradient buffer (5), gradient of the final state: address, bytes per step, bytes per row, numbers, lag
     feeds    gradient buffer (5), bytes per row, address and bytes per step of the mask
     """
+    short_code()
     mine, team = numbers(task), numbers(task + 32)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
@@ -239,6 +245,7 @@ def backward(build, task):
 @helper
 def start_rows(build, states, size, lane_bytes, team, t, first, stop):
     """Rows that end at step t start with the gradient by their final state."""
+    short_code()
     for s in range(len(states)):
         start, here = own_bytes(states[s, 8] * size, lane_bytes, team)
         for back in range(states[s, 9]):
@@ -250,6 +257,7 @@ def start_rows(build, states, size, lane_bytes, team, t, first, stop):
 @helper
 def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
     """No gradient reaches a value of step t that was replaced before step t + 1 read it."""
+    short_code()
     for f in range(len(feeds)):
         start, size = own_bytes(feeds[f, 5], lane_bytes, team)
         mask = mask_after(feeds[f, 6], feeds[f, 7], t, steps)

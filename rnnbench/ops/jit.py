@@ -11,7 +11,7 @@ from numba.core.extending import overload, register_jitable
 
 from rnnbench import ops
 from rnnbench.ops import primitives
-from rnnbench.ops.primitives import const, copysign, fma, power_of_two, scalar_type, select, split, unordered
+from rnnbench.ops.primitives import const, copysign, fma, horner, power_of_two, scalar_type, select, split, unordered
 from rnnbench.ops.vector import Mask, is_real
 
 LOG2_E = 1.4426950408889634
@@ -46,21 +46,6 @@ TANH_LIMIT = {types.float32: 10.0, types.float64: 20.0}
 TINY = {types.float32: 2.0**-126, types.float64: 2.0**-1022}
 LIFT = {types.float32: 2.0**24, types.float64: 2.0**54}
 LIFT_BITS = {types.float32: 24.0, types.float64: 54.0}
-
-
-def horner(coefficients, x):
-    """Polynomial in x, lowest power first."""
-    total = coefficients[-1]
-    for c in coefficients[-2::-1]:
-        total = total * x + c
-    return total
-
-
-@overload(horner)
-def _horner(coefficients, x):
-    if len(coefficients) == 1:
-        return lambda coefficients, x: const(coefficients[0], x)
-    return lambda coefficients, x: fma(horner(coefficients[1:], x), x, const(coefficients[0], x))
 
 
 def exp_parts(x):

@@ -89,6 +89,11 @@ def sqrt(context, x):
     return x(x), codegen
 
 
+def _multiply_add(context, builder, x, y, z):
+    name = "llvm.fmuladd" if _on_cpu(context) else "llvm.fma"  # every GPU has the instruction
+    return call_llvm(builder, name, x.type, x, y, z)
+
+
 @intrinsic
 def fma(context, x, y, z):
     """x*y + z, rounded once where the machine has the instruction."""
@@ -96,10 +101,26 @@ def fma(context, x, y, z):
         return None
 
     def codegen(context, builder, sig, args):
-        name = "llvm.fmuladd" if _on_cpu(context) else "llvm.fma"  # every GPU has the instruction
-        return call_llvm(builder, name, args[0].type, *args)
+        return _multiply_add(context, builder, *args)
 
     return x(x, y, z), codegen
+
+
+@intrinsic
+def horner(context, coefficients, x):
+    """Polynomial in x, lowest power first."""
+    if not is_real(x):
+        return None
+
+    def codegen(context, builder, sig, args):
+        numbers, kind = cgutils.unpack_tuple(builder, args[0]), sig.args[1]
+        spread = [_in_kind(context, builder, n, t, kind) for n, t in zip(numbers, sig.args[0], strict=True)]
+        total = spread[-1]
+        for number in spread[-2::-1]:
+            total = _multiply_add(context, builder, total, args[1], number)
+        return total
+
+    return x(coefficients, x), codegen
 
 
 @intrinsic
@@ -117,6 +138,12 @@ def copysign(context, x, y):
     return x(x, y), codegen
 
 
+def _in_kind(context, builder, number, number_type, like):
+    if isinstance(like, Vec):
+        return splat(context, builder, number, number_type, like)
+    return context.cast(builder, number, number_type, like)
+
+
 @intrinsic
 def const(context, value, like):
     """A number in the precision and number system of `like`."""
@@ -124,10 +151,7 @@ def const(context, value, like):
         return None
 
     def codegen(context, builder, sig, args):
-        value_type, like = sig.args
-        if isinstance(like, Vec):
-            return splat(context, builder, args[0], value_type, like)
-        return context.cast(builder, args[0], value_type, like)
+        return _in_kind(context, builder, args[0], *sig.args)
 
     return like(value, like), codegen
 
@@ -202,4 +226,16 @@ def _narrow(integers):
     return ir.IntType(32)
 
 
-__all__ = ["absolute", "const", "copysign", "element", "fma", "power_of_two", "select", "split", "sqrt", "unordered"]
+__all__ = [
+    "absolute",
+    "const",
+    "copysign",
+    "element",
+    "fma",
+    "horner",
+    "power_of_two",
+    "select",
+    "split",
+    "sqrt",
+    "unordered",
+]
