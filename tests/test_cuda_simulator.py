@@ -33,7 +33,7 @@ def cuda():
     sys.setswitchinterval(1e-5)  # the simulator polls its threads
     from numba.cuda.simulator import kernelapi
 
-    from rnnbench.kernels import cuda
+    from rnnbench.kernels import cuda, cuda_arrays, cuda_products
 
     def one_allocation(self, size):
         kernelapi_init(self, size)
@@ -42,11 +42,11 @@ def cuda():
     kernelapi_init = kernelapi.FakeCUDAShared.__init__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
-        patch.setattr(cuda, "TILE", (4, 2))
-        patch.setattr(cuda, "DEPTH", 3)
-        patch.setattr(cuda, "FLAT", 2)
-        patch.setattr(cuda, "CHUNK_ROWS", 12)
-        patch.setattr(cuda, "empty", spoiled)
+        patch.setattr(cuda_products, "TILE", (4, 2))
+        patch.setattr(cuda_products, "DEPTH", 3)
+        patch.setattr(cuda_products, "CHUNK_ROWS", 12)
+        patch.setattr(cuda_arrays, "FLAT", 2)
+        patch.setattr(cuda_host, "empty", spoiled)
         patch.setattr(kernelapi.FakeCUDAShared, "__init__", one_allocation)
         yield cuda
     sys.setswitchinterval(interval)
@@ -163,6 +163,82 @@ def test_a_layer_is_what_it_is_elsewhere(name, cuda):
             assert_close(got[key], value, 1e-12, f"{outputs} {key}")
     for key, value in run("cuda", checkpoint=2).items():
         assert_same_bits(value, plain[key], f"checkpoint {key}")
+
+
+WAYS = [
+    {},
+    {"lengths": np.array([3, 4, 0, 2])},
+    {"lengths": np.array([3, 4, 0, 2]), "reverse": True, "outputs": "last"},
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["plain", "ragged", "last"])
+@pytest.mark.parametrize("name", ["lstm", "delayed"])
+def test_arrays_on_the_gpu_go_in_and_out(name, way, cuda):
+    """Numba's simulator has arrays and streams, too: what lies on the GPU stays there."""
+    from numba import cuda as numba_cuda
+
+    rng = np.random.default_rng(0)
+    x, layer, found = rng.standard_normal((4, 4, 3)), {}, {}
+    given = numba_cuda.to_device(x)
+    for device in ("cuda", "reference"):
+        layer[device] = randomise(Recurrent(name, 3, 4, dtype="float64", device=device))
+        on_gpu = device == "cuda"
+        stream = {"stream": numba_cuda.stream()} if on_gpu else {}
+        y, state = layer[device].forward(given if on_gpu else x, **way, **stream)
+        dy = np.random.default_rng(1).standard_normal(y.shape)
+        dx, dstate = layer[device].backward(numba_cuda.to_device(dy) if on_gpu else dy, state)  # dstate: any numbers
+        found[device] = {"y": y, "dx": dx} | state | {f"d{key}": value for key, value in dstate.items()}
+    for key, expected in found["reference"].items():
+        got = found["cuda"][key]
+        assert cuda_host.on_device(got), key
+        assert_close(got.copy_to_host(), expected, 1e-12, key)
+    for key, grad in layer["reference"].grads.items():
+        assert_close(layer["cuda"].grads[key], grad, 1e-12, key)
+    assert_same_bits(given.copy_to_host(), x)
+
+
+def test_an_array_on_the_gpu_is_read_in_place(cuda):
+    from numba import cuda as numba_cuda
+
+    layer = Recurrent("lstm", 3, 4, device="cuda")
+    x = numba_cuda.to_device(np.zeros((2, 2, 3), np.float32))
+    layer.forward(x)
+    assert np.shares_memory(layer._tape.kernel.x._ary, x._ary)
+
+
+def test_wrong_arrays_on_the_gpu(cuda):
+    from numba import cuda as numba_cuda
+
+    layer = Recurrent("lstm", 3, 4, device="cuda")
+    x = np.zeros((5, 2, 3), np.float32)
+
+    def refused(error, message, *given, **options):
+        with pytest.raises(error) as raised:
+            layer.forward(*given, **options)
+        assert str(raised.value) == message
+
+    refused(TypeError, "x: got dtype float64, expected float32", numba_cuda.to_device(x.astype(float)))
+    refused(ValueError, "x: got shape (5, 2, 2), expected (any, any, 3)", numba_cuda.to_device(x[:, :, :2].copy()))
+    refused(
+        ValueError,
+        "x: got strides (48, 12, 4) on the GPU, expected a C-contiguous array",
+        numba_cuda.to_device(x)[::2],
+    )
+    refused(
+        ValueError,
+        "checkpoint: got an x on the GPU, expected a NumPy array with it",
+        numba_cuda.to_device(x),
+        checkpoint=2,
+    )
+    refused(
+        TypeError, "stream: got str, expected one of Numba, CuPy or PyTorch, or a handle (an integer)", x, stream="mine"
+    )
+    h = numba_cuda.to_device(np.zeros((3, 4), np.float32))
+    refused(ValueError, "state['h']: got shape (3, 4), expected (2, 4)", x, {"h": h})
+    layer.forward(x, checkpoint=2)
+    with pytest.raises(ValueError, match="backward: got arrays on the GPU after checkpoint=, expected NumPy arrays"):
+        layer.backward(numba_cuda.to_device(np.zeros((5, 2, 4), np.float32)))
 
 
 def test_the_comparison_can_fail(cuda):

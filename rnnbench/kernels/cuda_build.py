@@ -79,5 +79,6 @@ def common(dtype: str) -> dict[str, tuple[Any, Any]]:
         "put": (cuda_common.put, types.void(f, n, n, f, n, n, n, i)),
         "take": (cuda_common.take, types.void(f, n, n, f, n, n, n, i)),
         "put_fed": (cuda_common.put_fed, types.void(f, n, n, f, n, n, n, n, b, n)),
+        "gather": (cuda_common.gather, types.void(f, f, i, n)),
         "clear": (cuda_common.clear, types.void(f)),
     }

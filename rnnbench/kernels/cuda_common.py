@@ -182,6 +182,17 @@ def put_fed(lane, start, ring, values, steps, rows, width, shift, masks, mask_at
 
 
 @cuda.jit
+def gather(out, values, rows, width):
+    """Row i of `out` is row ``rows[i] - 1`` of `values`, or 0 where ``rows[i]`` is 0."""
+    for i in range(cuda.grid(1), rows.size * width, cuda.gridsize(1)):
+        row, unit = rows[i // width], i % width
+        value = out.dtype.type(0)
+        if row > 0:
+            value = values[(row - 1) * width + unit]
+        out[i] = value
+
+
+@cuda.jit
 def clear(array):
     """Set an array to 0."""
     for i in range(cuda.grid(1), array.size, cuda.gridsize(1)):

@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnbench.contract import LEARNED
 from rnnbench.kernels import memory
+from rnnbench.layers.on_gpu import device_array, first_replica, on_gpu_too, without_replicas
 
 
 def integer(name, value, least):
@@ -43,6 +44,13 @@ def seed(value):
     return integer("seed", value, 0)
 
 
+def stream(value, device):
+    """Return `value` if the device has streams, or refuse it."""
+    if value is not None and device != "cuda":
+        raise ValueError(f"stream: got {value!r}, expected None with device {device!r}")
+    return value
+
+
 def torch_bias(layout):
     """Refuse PyTorch's two biases for a cell that they do not describe."""
     covered = {*layout.torch_bias_rows("x"), *layout.torch_bias_rows("h")}
@@ -53,22 +61,24 @@ def torch_bias(layout):
         )
 
 
-def array(name, value, shape, dtype):
+def array(name, value, shape, dtype, device="cpu"):
     """Return `value` as a contiguous array of exactly this shape and dtype; None in `shape` is any size.
+
+    With device ``"cuda"`` it may lie on the GPU; then it is returned as Numba sees it, without a copy.
 
     Raises
     ------
     TypeError, ValueError
     """
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name}: got {type(value).__name__}, expected a NumPy array of {dtype}")
+        value = device_array(name, value, dtype, device)
     if value.dtype != dtype:
         raise TypeError(f"{name}: got dtype {value.dtype}, expected {dtype}")
     fits = value.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, value.shape, strict=True))
     if not fits:
         expected = str(shape).replace("None", "any")
         raise ValueError(f"{name}: got shape {value.shape}, expected {expected}")
-    return np.ascontiguousarray(value)
+    return np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
 
 
 def check_params(layer):
@@ -114,6 +124,7 @@ class Order:
         self.reverse = reverse
         self.trivial = not reverse and bool((self.rows == np.arange(rows)).all())
 
+    @on_gpu_too("put_mask")
     def put(self, values):
         """(T, B, ...) of the user's order into processing order; never mind what stands where a row has ended."""
         if self.trivial:
@@ -124,12 +135,13 @@ class Order:
         return out
 
     def put_mask(self, mask):
-        """The same of (T, B) booleans, False where a row has ended."""
+        """The same of (T, B, ...) booleans or numbers, False or 0 where a row has ended."""
         out = np.zeros_like(mask)
         for here, there in self._pieces():
             out[here] = mask[there]
         return out
 
+    @on_gpu_too("back")
     def back(self, values):
         """(T, B, ...) of the processing order into the user's; 0 where a row has ended (there, too, in `values`)."""
         if self.trivial:
@@ -161,6 +173,7 @@ class Order:
             return [np.s_[length:, row] for row, length in zip(self.rows, self.lengths, strict=True)]
         return [np.s_[t, self.rows[count:]] for t, count in enumerate(self.active)]
 
+    @on_gpu_too("last")
     def last(self, values):
         """(B, ...) in the user's order: each row's last step of (T, B, ...); 0 for a row of length 0."""
         out = np.zeros_like(values, shape=values.shape[1:])
@@ -168,6 +181,7 @@ class Order:
         out[self.rows[ran]] = values[self.lengths[ran] - 1, ran]
         return out
 
+    @on_gpu_too("put_last")
     def put_last(self, values):
         """Inverse of `last`: (T, B, ...) in processing order, 0 but for each row's last step."""
         out = np.zeros((len(self.active), *values.shape), values.dtype)
@@ -175,10 +189,12 @@ class Order:
         out[self.lengths[ran] - 1, ran] = values[self.rows[ran]]
         return out
 
+    @on_gpu_too("put_rows")
     def put_rows(self, values):
         """(..., B, width) of the user's order into processing order."""
         return values[..., self.rows, :]
 
+    @on_gpu_too("back_rows")
     def back_rows(self, values):
         """(..., B, width) of the processing order into the user's."""
         out = np.empty_like(values)
@@ -199,8 +215,9 @@ def states(layer, order, given, name):
     for key, value in given.items():
         lag, width = layout.lags[key], layout.widths[key]
         shape = (rows, width) if lag == 1 else (lag, rows, width)
-        value = array(f"{name}[{key!r}]", value, shape, layer.dtype)
-        out[key] = np.ascontiguousarray(order.put_rows(value.reshape(lag, rows, width)))[None]
+        value = array(f"{name}[{key!r}]", value, shape, layer.dtype, layer.device)
+        value = order.put_rows(value.reshape(lag, rows, width))
+        out[key] = first_replica(np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value)
     return out
 
 
@@ -208,8 +225,8 @@ def states_back(layer, order, values):
     """Return the users' state dict from (1, lag, B, width) arrays in processing order."""
     out = {}
     for key, value in values.items():
-        value = order.back_rows(value[0])
-        out[key] = value[0] if layer.layout.lags[key] == 1 else value
+        value = order.back_rows(without_replicas(value))
+        out[key] = without_replicas(value) if layer.layout.lags[key] == 1 else value
     return out
 
 

@@ -15,6 +15,7 @@ from rnnbench.contract import Cell
 from rnnbench.kernels import checkpoint as stretches
 from rnnbench.kernels import cuda_host
 from rnnbench.layers import arguments, initialise
+from rnnbench.layers.on_gpu import first_replica, without_replicas
 from rnnbench.layout import Layout
 
 DEVICES = {
@@ -35,6 +36,7 @@ class Tape:
     order: arguments.Order
     outputs: str
     learned: tuple[str, ...]
+    stream: Any = None
     used: bool = False
 
 
@@ -49,8 +51,8 @@ class Recurrent:
         I >= 0 and H >= 1.
     dtype : "float32" or "float64"
     device : "cpu", "cuda" or "reference"
-        ``"cpu"`` is the Numba engine, ``"cuda"`` the one for NVIDIA GPUs (extra ``rnnbench[cuda]``; arrays are NumPy's
-        on either), ``"reference"`` the NumPy one.
+        ``"cpu"`` is the Numba engine, ``"cuda"`` the one for NVIDIA GPUs (extra ``rnnbench[cuda]``), ``"reference"``
+        the NumPy one. Parameters and their gradients are NumPy arrays on any.
     seed : int or numpy.random.Generator
         For the initial parameters.
     bias : True, False or "torch"
@@ -130,14 +132,18 @@ class Recurrent:
             grad[...] = 0
 
     def forward(
-        self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all", checkpoint=None
-    ):
+        self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all", checkpoint=None,
+        stream=None,
+    ):  # fmt: skip
         """Run the layer over a batch of sequences.
 
         Parameters
         ----------
         x : (T, B, I) array of the layer's dtype
-            NaN passes through to y. T = 0 and B = 0 give empty results.
+            NaN passes through to y. T = 0 and B = 0 give empty results. With ``device="cuda"`` this, the states and
+            the gradients given to ``backward`` may lie on the GPU (anything C-contiguous with
+            ``__cuda_array_interface__``: CuPy, PyTorch). They are not copied: leave `x` as it is until ``backward``. If
+            `x` lies there, so do y, the states and what ``backward`` returns.
         state : dict of (B, width) arrays, optional
             Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at
             the cell's initial value.
@@ -154,7 +160,9 @@ class Recurrent:
             y of every step, (T, B, H), or of each row's last step, (B, H) (0 for a row of length 0).
         checkpoint : int >= 1, optional
             Keep the state of about every so many steps only, and run the steps between again in ``backward``: much less
-            memory for one more forward pass, the same bits.
+            memory for one more forward pass, the same bits. For NumPy arrays only.
+        stream : CUDA stream, optional
+            Of Numba, CuPy or PyTorch, or a handle: everything on the GPU happens in its order, ``backward`` included.
 
         Returns
         -------
@@ -167,16 +175,24 @@ class Recurrent:
             raise ValueError(f"tape: got {tape!r}, expected None, True or False")
         arguments.one_of("outputs", outputs, ("all", "last"))
         arguments.one_of("reverse", reverse, (True, False))
-        x = arguments.array("x", x, (None, None, self.input_size), self.dtype)
+        stream = arguments.stream(stream, self.device)
+        with cuda_host.on(stream):
+            return self._forward(x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream)
+
+    def _forward(self, x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream):
+        x = arguments.array("x", x, (None, None, self.input_size), self.dtype, self.device)
+        if checkpoint is not None and cuda_host.on_device(x):
+            raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
         order = arguments.Order(*x.shape[:2], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         weights, raw = self._frozen or self._weights()
-        x, last = order.put(x)[None], outputs == "last"
+        x, last = first_replica(order.put(x)), outputs == "last"
         if checkpoint is None or tape is False:
             arguments_of = self.layout, weights, x, start, order.active, fed
             y, final, kernel = self._driver.forward(*arguments_of, tape is not False)
-            y = order.last(y[0]) if last else order.back(y[0])
+            y = without_replicas(y)
+            y = order.last(y) if last else order.back(y)
         else:
             every = arguments.integer("checkpoint", checkpoint, 1)
             prepared = weights if self._frozen else self._driver.prepare(self.layout, weights, self.dtype)
@@ -185,7 +201,7 @@ class Recurrent:
             )
             y = order.back_rows(y[0]) if last else order.back(y[0])
         final = arguments.states_back(self, order, final)
-        kept = None if tape is False else Tape(self, kernel, raw, order, outputs, learned)
+        kept = None if tape is False else Tape(self, kernel, raw, order, outputs, learned, stream)
         self._tape = None if tape else kept
         return (y, final, kept) if tape else (y, final)
 
@@ -226,16 +242,22 @@ class Recurrent:
         if truncate is not None:
             arguments.integer("truncate", truncate, 1)
         arguments.one_of("need_dx", need_dx, (True, False))
+        with cuda_host.on(tape.stream):
+            return self._backward(dy, dstate, tape, truncate, need_dx)
+
+    def _backward(self, dy, dstate, tape, truncate, need_dx):
         checkpointed = isinstance(tape.kernel, stretches.Tape)
         order, shape = tape.order, (len(tape.order.active), len(tape.order.rows), self.output_size)
         if dy is None:
             dy = np.zeros(shape[1:] if checkpointed and tape.outputs == "last" else shape, self.dtype)
         elif tape.outputs == "last":
-            dy = arguments.array("dy", dy, shape[1:], self.dtype)
+            dy = arguments.array("dy", dy, shape[1:], self.dtype, self.device)
             dy = order.put_rows(dy) if checkpointed else order.put_last(dy)
         else:
-            dy = order.put(arguments.array("dy", dy, shape, self.dtype))
+            dy = order.put(arguments.array("dy", dy, shape, self.dtype, self.device))
         dfinal = arguments.states(self, order, dstate, "dstate")
+        if checkpointed and any(map(cuda_host.on_device, (dy, *dfinal.values()))):
+            raise ValueError("backward: got arrays on the GPU after checkpoint=, expected NumPy arrays")
         for name in self.layout.states:
             if name not in dfinal:
                 dfinal[name] = np.zeros((1, self.layout.lags[name], shape[1], self.layout.widths[name]), self.dtype)
@@ -243,11 +265,12 @@ class Recurrent:
         if tape is self._tape:
             self._tape = None
         back = stretches.backward if checkpointed else self._driver.backward
-        dx, dinitial, grads = back(tape.kernel, dy[None], dfinal, truncate, need_dx=need_dx)
+        dx, dinitial, grads = back(tape.kernel, first_replica(dy), dfinal, truncate, need_dx=need_dx)
         self._accumulate({key: value[0] for key, value in grads.items()}, tape.raw)
         for name in tape.learned:
-            self.grads[f"initial_{name}"] += dinitial[name][0].sum(axis=(0, 1))
-        return order.back(dx[0]) if need_dx else None, arguments.states_back(self, order, dinitial)
+            self.grads[f"initial_{name}"] += cuda_host.on_host(dinitial[name])[0].sum(axis=(0, 1))
+        dinitial = arguments.states_back(self, order, dinitial)
+        return order.back(without_replicas(dx)) if need_dx else None, dinitial
 
     @contextmanager
     def frozen(self) -> Iterator[Recurrent]:

@@ -1,0 +1,142 @@
+"""Every cell's CUDA kernels on a grid of Python generators: values, gradients, and that no two threads race."""
+
+import numpy as np
+import odd_cells
+import pytest
+from helpers import ENGINE_CASES, Case, as_params, assert_close, assert_same_bits, away_from_kinks, problem
+
+from rnnbench import cells
+from rnnbench.kernels import cuda_host, reference
+
+pytest.importorskip("numba_cuda", reason="make test-cuda installs it")
+pytestmark = [pytest.mark.cuda, pytest.mark.skipif(cuda_host.simulated(), reason="the simulator has tests of its own")]
+
+from small_gpu import Diverged, Gpu, Race  # noqa: E402
+
+ODD = [pytest.param(make, id=make.__name__) for make in odd_cells.ALL]
+PLAIN = [*as_params([c for c in ENGINE_CASES if not c.options]), *ODD]
+TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
+SMALL = {"T": 5, "B": 5, "I": 4, "H": 6}  # two blocks, two turns along the units, several tiles, none of them full
+HARD = {**SMALL, "R": 2, "lengths": [5, 4, 4, 1, 0], "feed": True, "truncate": 2}
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A small GPU, and blocks so small that a little problem takes several of everything."""
+    from rnnbench.kernels import cuda, cuda_arrays, cuda_products
+    from rnnbench.kernels.cuda_text import Geometry
+
+    gpu = Gpu()
+    for name in ("empty", "upload", "download", "launch"):
+        monkeypatch.setattr(cuda_host, name, getattr(gpu, name))
+    monkeypatch.setattr(cuda_host, "multiprocessors", lambda: 1)
+    monkeypatch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
+    monkeypatch.setattr(cuda_products, "TILE", (4, 2))
+    monkeypatch.setattr(cuda_products, "DEPTH", 3)
+    monkeypatch.setattr(cuda_products, "CHUNK_ROWS", 12)
+    monkeypatch.setattr(cuda_arrays, "FLAT", 2)
+    return gpu
+
+
+@pytest.fixture
+def cuda(gpu):
+    """The driver on it."""
+    from rnnbench.kernels import cuda
+
+    return cuda
+
+
+def build(case):
+    return case.build() if isinstance(case, Case) else case()
+
+
+def assert_equals_reference(driver, p, dtype):
+    got, expected = p.both(driver), p.both(reference)
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        assert got[name].dtype == dtype, f"{name} is {got[name].dtype}"
+        assert_close(got[name], value, TOLERANCE[dtype], name)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", PLAIN)
+def test_portable_driver(case, dtype, cuda):
+    p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, dtype=dtype, **HARD), 1e-5, ties=False)
+    ended = np.arange(5) >= p.active[:, None]
+    p.x[:, ended], p.dy[:, ended] = np.nan, np.nan  # padding is never read
+    assert_equals_reference(cuda, p, dtype)
+    (y, final, _), (inferred, inferred_final, tape) = p.run(cuda), p.run(cuda, keep=False)
+    assert tape is None
+    assert_same_bits(inferred, y, "y")
+    for name in final:
+        assert_same_bits(inferred_final[name], final[name], name)
+
+
+# ---- what the small GPU itself sees ----
+
+
+def kernel_of(text, **scope):
+    """A kernel of this text, as Numba would hold it."""
+    import linecache
+    from types import SimpleNamespace
+
+    name = f"<small kernel {len(linecache.cache)}>"
+    linecache.cache[name] = len(text), None, text.splitlines(True), name
+    scope |= {"cuda": None}
+    exec(compile(text, name, "exec"), scope)
+    return SimpleNamespace(py_func=scope["kernel"])
+
+
+SHIFT = """
+def kernel(a, wait):
+    i = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+    a[i] = i
+    {wait}
+    v = a[(i + {step}) % a.size]
+    cuda.cg.this_grid().sync()
+    a[i] = v
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "wait", "sees"),
+    [
+        (1, "cuda.cg.this_grid().sync()", None),
+        (1, "cuda.syncthreads()", Race),  # the last thread of a block reads of the next one
+        (1, "pass", Race),
+        (0, "pass", None),
+        (0, "if i: cuda.syncthreads()", Diverged),
+        (0, "if i < 2: cuda.cg.this_grid().sync()", Diverged),
+        (9, "a[-1] = 0", IndexError),
+    ],
+)
+def test_races_and_hangs_are_seen(step, wait, sees):
+    small, given = Gpu(), np.zeros(6)
+    memory = small.upload(given)
+    kernel = kernel_of(SHIFT.format(step=step, wait=wait))
+    if sees:
+        with pytest.raises(sees):
+            small.launch(kernel, 3, 2, memory, 0)
+    else:
+        small.launch(kernel, 3, 2, memory, 0)
+        assert list(memory.array) == [(i + step) % 6 for i in range(6)]
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("name", ["lstm", "mut3"])
+def test_a_missing_barrier_is_a_race(name, direction, cuda, monkeypatch):
+    """Of each of the walk's tiles, both barriers are needed: one after filling it, one after using it."""
+    from rnnbench.kernels import cuda_write
+
+    whole, missing = getattr(cuda_write, direction), []
+
+    def without(*given):
+        kernel = whole(*given)
+        (*_, at) = (i for i, line in enumerate(kernel.lines) if line.strip().startswith("for k in"))
+        missing.append(kernel.lines.pop(at - 1).strip())
+        return kernel
+
+    monkeypatch.setattr(cuda_write, direction, without)
+    with pytest.raises(Race):
+        problem(cells.get(name), **SMALL).both(cuda)
+    assert set(missing) == {"cuda.syncthreads()"}
