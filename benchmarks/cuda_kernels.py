@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from rnnbench import cells
-from rnnbench.kernels import cuda, cuda_build, cuda_inspect
+from rnnbench.kernels import cuda_build, cuda_inspect, cuda_walk
 from rnnbench.layout import Layout
 
 CAPABILITY = 9, 0
@@ -16,7 +16,7 @@ CAPABILITY = 9, 0
 
 def taken(layout, direction, dtype):
     """Resources of one kernel."""
-    built = cuda_build.build(layout, direction, dtype, cuda.GEOMETRY)
+    built = cuda_build.build(layout, direction, dtype, cuda_walk.GEOMETRY)
     (text,) = cuda_inspect.ptx(built.function, cuda_build.signature(built.arguments, dtype), CAPABILITY)
     return cuda_inspect.resources(text, CAPABILITY)
 

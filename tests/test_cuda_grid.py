@@ -23,14 +23,18 @@ HARD = {**SMALL, "R": 2, "lengths": [5, 4, 4, 1, 0], "feed": True, "truncate": 2
 @pytest.fixture
 def gpu(monkeypatch):
     """A small GPU, and blocks so small that a little problem takes several of everything."""
-    from rnnbench.kernels import cuda, cuda_arrays, cuda_products
+    from rnnbench.kernels import cuda_arrays, cuda_products, cuda_walk
+    from rnnbench.kernels.cuda_persistent_write import Geometry as Persistent
     from rnnbench.kernels.cuda_text import Geometry
 
     gpu = Gpu()
     for name in ("empty", "upload", "download", "launch"):
         monkeypatch.setattr(cuda_host, name, getattr(gpu, name))
-    monkeypatch.setattr(cuda_host, "multiprocessors", lambda: 1)
-    monkeypatch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
+    monkeypatch.setattr(cuda_host, "multiprocessors", lambda: gpu.multiprocessors)
+    monkeypatch.setattr(cuda_walk, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
+    monkeypatch.setattr(cuda_walk, "PERSISTENT", Persistent(rows=2, parts=2, lanes=(2, 4), threads=8, depth=4))
+    monkeypatch.setattr(cuda_host, "facts", lambda: (gpu.multiprocessors, 2**16, True))
+    monkeypatch.setattr(cuda_host, "blocks_together", lambda *given: gpu.multiprocessors)
     monkeypatch.setattr(cuda_products, "TILE", (4, 2))
     monkeypatch.setattr(cuda_products, "DEPTH", 3)
     monkeypatch.setattr(cuda_products, "CHUNK_ROWS", 12)
@@ -38,12 +42,18 @@ def gpu(monkeypatch):
     return gpu
 
 
-@pytest.fixture
-def cuda(gpu):
-    """The driver on it."""
-    from rnnbench.kernels import cuda
+class Driver:
+    """One of the CUDA drivers."""
 
-    return cuda
+    def __init__(self, name):
+        from rnnbench.kernels import cuda
+
+        self.name, self.cuda, self.backward = name, cuda, cuda.backward
+
+    def forward(self, layout, weights, x, *rest):
+        """As that of any driver."""
+        prepared = self.cuda.prepare(layout, weights, x.dtype, len(x), driver=self.name)
+        return self.cuda.forward(layout, prepared, x, *rest)
 
 
 def build(case):
@@ -58,18 +68,38 @@ def assert_equals_reference(driver, p, dtype):
         assert_close(got[name], value, TOLERANCE[dtype], name)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("case", PLAIN)
-def test_portable_driver(case, dtype, cuda):
+def assert_hard_problem_is_solved(driver, case, dtype):
     p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, dtype=dtype, **HARD), 1e-5, ties=False)
     ended = np.arange(5) >= p.active[:, None]
     p.x[:, ended], p.dy[:, ended] = np.nan, np.nan  # padding is never read
-    assert_equals_reference(cuda, p, dtype)
-    (y, final, _), (inferred, inferred_final, tape) = p.run(cuda), p.run(cuda, keep=False)
+    assert_equals_reference(driver, p, dtype)
+    (y, final, _), (inferred, inferred_final, tape) = p.run(driver), p.run(driver, keep=False)
     assert tape is None
     assert_same_bits(inferred, y, "y")
     for name in final:
         assert_same_bits(inferred_final[name], final[name], name)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", PLAIN)
+def test_portable_driver(case, dtype, gpu):
+    assert_hard_problem_is_solved(Driver("portable"), case, dtype)
+
+
+SHARES = {np.float32: 2, np.float64: 1}  # blocks that share out the rows of a slice
+
+
+@pytest.mark.parametrize("dtype", SHARES)
+@pytest.mark.parametrize("case", PLAIN)
+def test_persistent_driver(case, dtype, gpu):
+    gpu.multiprocessors = 6 * SHARES[dtype]  # three slices of two replicas
+    layout = problem(build(case), **HARD).layout
+    if not any(source != "x" for gate in layout.cell.gates for source in gate.sources):
+        pytest.skip("no product with its own past")
+    assert_hard_problem_is_solved(Driver("persistent"), case, dtype)
+    walks = {launch for launch in gpu.launches if launch[0].startswith("persistent")}
+    assert {name for name, *_ in walks} == {"persistent_forward", "persistent_backward"}
+    assert {grid for _, grid, _ in walks} == {(3, SHARES[dtype], 2)}
 
 
 # ---- what the small GPU itself sees ----
@@ -124,7 +154,7 @@ def test_races_and_hangs_are_seen(step, wait, sees):
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("name", ["lstm", "mut3"])
-def test_a_missing_barrier_is_a_race(name, direction, cuda, monkeypatch):
+def test_a_missing_barrier_is_a_race(name, direction, gpu, monkeypatch):
     """Of each of the walk's tiles, both barriers are needed: one after filling it, one after using it."""
     from rnnbench.kernels import cuda_write
 
@@ -138,5 +168,5 @@ def test_a_missing_barrier_is_a_race(name, direction, cuda, monkeypatch):
 
     monkeypatch.setattr(cuda_write, direction, without)
     with pytest.raises(Race):
-        problem(cells.get(name), **SMALL).both(cuda)
+        problem(cells.get(name), **SMALL).both(Driver("portable"))
     assert set(missing) == {"cuda.syncthreads()"}

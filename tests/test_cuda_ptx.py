@@ -25,9 +25,9 @@ MOST_SHARED = 48 * 1024  # what a block may have without asking
 def modules():
     """The modules that import numba.cuda: where numba-cuda is missing, this says so."""
     pytest.importorskip("numba_cuda", reason="make test-cuda installs it")
-    from rnnbench.kernels import cuda, cuda_build, cuda_inspect
+    from rnnbench.kernels import cuda_build, cuda_inspect, cuda_walk
 
-    return cuda, cuda_build, cuda_inspect
+    return cuda_walk, cuda_build, cuda_inspect
 
 
 def check(inspect, kernel, signature, dtype):
@@ -45,16 +45,16 @@ def check(inspect, kernel, signature, dtype):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_cell_compiles(case, direction, dtype, modules):
-    cuda, build, inspect = modules
-    built = build.build(Layout(case.build(), 3, 4), direction, dtype, cuda.GEOMETRY)
+    walk, build, inspect = modules
+    built = build.build(Layout(case.build(), 3, 4), direction, dtype, walk.GEOMETRY)
     check(inspect, built.function, build.signature(built.arguments, dtype), dtype)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("make", odd_cells.ALL, ids=lambda make: make.__name__)
 def test_odd_cells_compile(make, direction, modules):
-    cuda, build, inspect = modules
-    built = build.build(Layout(make(), 3, 4), direction, "float32", cuda.GEOMETRY)
+    walk, build, inspect = modules
+    built = build.build(Layout(make(), 3, 4), direction, "float32", walk.GEOMETRY)
     check(inspect, built.function, build.signature(built.arguments, "float32"), "float32")
 
 
@@ -93,8 +93,8 @@ def careless(number_in):
 @pytest.mark.parametrize("number_in", ["forward", "backward"])
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_a_double_is_seen(number_in, direction, modules):
-    cuda, build, inspect = modules
-    built = build.build(Layout(careless(number_in), 3, 4), direction, "float32", cuda.GEOMETRY)
+    walk, build, inspect = modules
+    built = build.build(Layout(careless(number_in), 3, 4), direction, "float32", walk.GEOMETRY)
     (text,) = inspect.ptx(built.function, build.signature(built.arguments, "float32"), (9, 0))
     assert bool(inspect.doubles(text)) == (number_in == direction)
 

@@ -33,7 +33,7 @@ def cuda():
     sys.setswitchinterval(1e-5)  # the simulator polls its threads
     from numba.cuda.simulator import kernelapi
 
-    from rnnbench.kernels import cuda, cuda_arrays, cuda_products
+    from rnnbench.kernels import cuda, cuda_arrays, cuda_products, cuda_walk
 
     def one_allocation(self, size):
         kernelapi_init(self, size)
@@ -41,7 +41,7 @@ def cuda():
 
     kernelapi_init = kernelapi.FakeCUDAShared.__init__
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
+        patch.setattr(cuda_walk, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
         patch.setattr(cuda_products, "TILE", (4, 2))
         patch.setattr(cuda_products, "DEPTH", 3)
         patch.setattr(cuda_products, "CHUNK_ROWS", 12)

@@ -1,7 +1,8 @@
-"""The portable CUDA driver: any cell over a batch of sequences, forward and backward, on one GPU.
+"""The CUDA driver: any cell over a batch of sequences, forward and backward, on one GPU.
 
-Same functions, arguments and results as :mod:`rnnbench.kernels.reference`. A block of threads owns some batch rows and
-walks all steps with them, so that blocks never wait for each other; see :mod:`rnnbench.kernels.cuda_write`.
+Same functions, arguments and results as :mod:`rnnbench.kernels.reference`. Two kinds of kernels walk through time, see
+:mod:`rnnbench.kernels.cuda_write` (a block owns batch rows) and :mod:`rnnbench.kernels.cuda_persistent_write` (a block
+owns units, with their weights on the chip); they use and leave the same memory, and either may follow the other.
 """
 
 from __future__ import annotations
@@ -11,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from rnnbench.kernels import cuda_build, cuda_common, cuda_plan
+from rnnbench.kernels import cuda_common, cuda_plan, cuda_walk
 from rnnbench.kernels import cuda_host as gpu
 from rnnbench.kernels.cuda_arrays import cleared, over
 from rnnbench.kernels.cuda_plan import Sizes
-from rnnbench.kernels.cuda_products import chunk_steps, input_gradients, weight_gradients
-from rnnbench.kernels.cuda_text import Geometry
+from rnnbench.kernels.cuda_products import chunk_steps, input_gradients, input_products, weight_gradients
 from rnnbench.kernels.reference import row_lengths
 
 __all__ = ["backward", "chunk_steps", "forward", "prepare"]
-GEOMETRY = Geometry()
 
 
 @dataclass
@@ -33,6 +32,7 @@ class Prepared:
     entries: dict
     back: Any = None
     back_entries: dict | None = None
+    driver: str = "auto"
 
 
 @dataclass
@@ -55,12 +55,12 @@ class Tape:
         return self.entries[f"{kind} {name}"], self.entries[f"{kind} ring {name}"]
 
 
-def prepare(layout, weights, dtype, replicas=1):
-    """Bring the weights to the device, to be used for several forward passes."""
+def prepare(layout, weights, dtype, replicas=1, driver="auto"):
+    """Bring the weights to the device, to be used for several forward passes by one of `cuda_walk.DRIVERS`."""
     dtype = np.dtype(dtype)
     weights = {key: np.array(value) for key, value in weights.items()}
     packed, entries = cuda_plan.pack(layout, weights, replicas, dtype, transposed=True)
-    return Prepared(layout, weights, gpu.upload(packed), entries)
+    return Prepared(layout, weights, gpu.upload(packed), entries, driver=driver)
 
 
 def forward(layout, weights, x, state, active, feed=None, keep=True):
@@ -74,7 +74,10 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     if keep and prepared.back is None:
         back, prepared.back_entries = cuda_plan.pack(layout, prepared.weights, sizes.replicas, dtype, transposed=False)
         prepared.back = gpu.upload(back)
-    arena_plan = cuda_plan.Arena(layout, sizes, keep, tuple(feed))
+    walk = cuda_walk.choose(layout, "forward", sizes, dtype, prepared.driver)
+    if keep:
+        cuda_walk.choose(layout, "backward", sizes, dtype, prepared.driver)  # to refuse it before anything has run
+    arena_plan = cuda_plan.Arena(layout, sizes, keep, tuple(feed), apart=walk.persistent)
     masks, fed = cuda_plan.masks(feed, active, sizes.rows)
     entries = {"steps": sizes.steps, "rows": sizes.rows, "keep": int(keep)} | arena_plan.entries
     entries |= cuda_plan.widths(layout) | {f"feed {name}": fed.get(name, -1) for name in layout.states}
@@ -89,10 +92,9 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     shape = (sizes.replicas, sizes.steps, sizes.rows, layout.widths[layout.cell.output])
     y = cleared(np.prod(shape), dtype)
     if sizes.steps and sizes.rows:
-        built = cuda_build.build(layout, "forward", dtype.name, GEOMETRY)
-        table = gpu.upload(built.table(entries | prepared.entries))
-        given = table, tape.active, tape.masks, prepared.packed, tape.x, tape.arena, y
-        gpu.launch(built.function, *_blocks(layout, sizes), *given)
+        inputs, entries = _inputs(tape) if walk.persistent else (tape.x, {})
+        given = tape.active, tape.masks, prepared.packed, inputs, tape.arena, y
+        walk.run(tape.entries | prepared.entries | entries, *given)
     final = {name: _take(tape, tape.arena, "read", name, tape.lengths) for name in layout.states}
     return tape.give(y, shape), final, tape if keep else None
 
@@ -111,10 +113,9 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     dx = cleared(sizes.replicas * sizes.steps * sizes.rows * layout.input_size, tape.dtype) if need_dx else None
     if sizes.steps and sizes.rows:
-        built = cuda_build.build(layout, "backward", tape.dtype.name, GEOMETRY)
-        table = gpu.upload(built.table(tape.entries | prepared.back_entries))
-        given = table, tape.active, tape.masks, prepared.back, tape.arena, flow, gpu.upload(dy)
-        gpu.launch(built.function, *_blocks(layout, sizes), *given)
+        walk = cuda_walk.choose(layout, "backward", sizes, tape.dtype, prepared.driver)
+        given = tape.active, tape.masks, prepared.back, tape.arena, flow, gpu.upload(dy)
+        walk.run(tape.entries | prepared.back_entries, *given)
         grads = weight_gradients(tape, grads)
         if need_dx and layout.input_size:
             input_gradients(tape, dx)
@@ -124,13 +125,12 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     return tape.give(dx, shape) if need_dx else None, initial, grads
 
 
-def _blocks(layout, sizes):
-    """Grid and block: as many units as there are, then rows as long as every multiprocessor has a block."""
-    units = -(-max(layout.widths.values()) // 32) * 32
-    lanes = min(GEOMETRY.units, units)
-    wanted = -(-sizes.replicas * sizes.rows // (gpu.multiprocessors() * GEOMETRY.rows))
-    groups = max(1, min(GEOMETRY.groups, GEOMETRY.threads // lanes, wanted))
-    return (-(-sizes.rows // (groups * GEOMETRY.rows)), sizes.replicas), (lanes, groups)
+def _inputs(tape):
+    """The input's products of all steps, and where each gate's lie."""
+    entries, size = cuda_plan.ahead(tape.prepared.layout, tape.sizes)
+    products = cleared(size, tape.dtype)
+    input_products(tape, products, entries)
+    return products, entries
 
 
 def _start(tape, state, feed, fed):

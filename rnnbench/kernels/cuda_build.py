@@ -10,10 +10,15 @@ import numpy as np
 from numba import cuda, types
 
 import rnnbench.ops.jit  # noqa: F401  the meaning of ops for compiled code
-from rnnbench.kernels import cuda_common, cuda_device, cuda_write
-from rnnbench.kernels.cuda_text import Geometry
+from rnnbench.kernels import cuda_common, cuda_device, cuda_persistent_write, cuda_write
 
 TYPES = cuda_common.TYPES
+WRITERS = {
+    "forward": lambda *given: cuda_write.forward(*given),
+    "backward": lambda *given: cuda_write.backward(*given),
+    "persistent forward": lambda *given: cuda_persistent_write.forward(*given),
+    "persistent backward": lambda *given: cuda_persistent_write.backward(*given),
+}
 _built: dict[Any, Built] = {}
 _device: dict[Any, Any] = {}
 
@@ -32,10 +37,9 @@ class Built:
         return np.array([(entries | self.constants)[name] for name in self.names], np.int64)
 
 
-def build(layout, direction: str, dtype: str, geometry: Geometry) -> Built:
-    """Return the ``"forward"`` or ``"backward"`` kernel of a cell; the same one for the same text and functions."""
-    write = {"forward": cuda_write.forward, "backward": cuda_write.backward}[direction]
-    kernel = write(layout, geometry, np.dtype(dtype).itemsize)
+def build(layout, direction: str, dtype: str, geometry) -> Built:
+    """Return a kernel of a cell, one of `WRITERS`; the same one for the same text and functions."""
+    kernel = WRITERS[direction](layout, geometry, np.dtype(dtype).itemsize)
     key = kernel.text, tuple(kernel.functions.values()), dtype
     if key not in _built:
         function = cuda.jit(compiled(kernel, dtype))
@@ -75,7 +79,7 @@ def common(dtype: str) -> dict[str, tuple[Any, Any]]:
     return {
         "weights": (weights, types.void(i, n, n, f, n, n, f, n, n, n, n, f, n, n)),
         "sums": (sums, types.void(i, n, n, f, n, n, n, f, n, n)),
-        "inputs": (inputs, types.void(i, n, f, n, n, f, n, n, n, f)),
+        "inputs": (inputs, types.void(i, n, f, n, n, f, n, n, n, f, n)),
         "put": (cuda_common.put, types.void(f, n, n, f, n, n, n, i)),
         "take": (cuda_common.take, types.void(f, n, n, f, n, n, n, i)),
         "put_fed": (cuda_common.put_fed, types.void(f, n, n, f, n, n, n, n, b, n)),

@@ -103,8 +103,8 @@ def products(dtype, tile=(32, 8), depth=16):
             cuda.syncthreads()
 
     @cuda.jit
-    def inputs(active, rows, da, da_at, da_stride, weight, weight_at, units, columns, dx):
-        """``dx[t, b][k] += sum da[t, b][u] weight[u][k]`` for one gate."""
+    def inputs(active, rows, da, da_at, da_stride, weight, weight_at, units, columns, dx, dx_at):
+        """``dx[t, b][k] += sum da[t, b][u] weight[u][k]`` for one gate; or with x for da, W^T for W and so on."""
         left = cuda.shared.array(left_size, number_type)
         right = cuda.shared.array(right_size, number_type)
         lane, group = np.int64(cuda.threadIdx.x), np.int64(cuda.threadIdx.y)
@@ -140,7 +140,7 @@ def products(dtype, tile=(32, 8), depth=16):
             cuda.syncthreads()
         if column < columns:
             at = corner + group * ROWS
-            into = (replica * every + at) * columns + column
+            into = dx_at + (replica * every + at) * columns + column
             if at < every:
                 dx[into] += c0
             if at + 1 < every:

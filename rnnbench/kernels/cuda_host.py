@@ -104,6 +104,29 @@ def _numba_stream(stream):
     return cuda.external_stream(handle)
 
 
+def facts() -> tuple[int, int, bool]:
+    """Multiprocessors, bytes of shared memory that a block may ask for, and whether blocks can be started together."""
+    if simulated():
+        return 1, 48 * 1024, True
+    from numba import cuda
+
+    device = cuda.get_current_device()
+    return multiprocessors(), int(device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN), bool(device.COOPERATIVE_LAUNCH)
+
+
+def blocks_together(kernel, signature, threads, shared) -> int:
+    """Return how many blocks of a kernel can run at the same time, each with so much shared memory, which it allows."""
+    if simulated():
+        return 1
+    from numba.cuda.cudadrv import driver
+
+    compiled = kernel.compile(signature)
+    function = compiled._codelibrary.get_cufunc()
+    attribute = driver.binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    driver.driver.cuKernelSetAttribute(attribute, shared, function.handle, function.device.id)
+    return compiled.max_cooperative_grid_blocks(threads, shared)
+
+
 def launch(kernel, grid, block, *given, shared=0) -> None:
     """Run a kernel; `shared` is the bytes of dynamic shared memory of a block.
 

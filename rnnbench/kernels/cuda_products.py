@@ -67,16 +67,27 @@ def _source(tape, source):
 
 def input_gradients(tape, dx):
     """Add to the gradient by the input, gate by gate."""
-    layout, sizes, prepared = tape.prepared.layout, tape.sizes, tape.prepared
-    inputs = cuda_common.products(tape.dtype.name, TILE, DEPTH)[2]
-    grid = (
-        -(-sizes.steps * sizes.rows // (TILE[1] * cuda_common.ROWS)),
-        -(-layout.input_size // TILE[0]),
-        sizes.replicas,
-    )
+    layout, prepared = tape.prepared.layout, tape.prepared
     for number, stage in enumerate(layout.cell.stages):
         for lane, gate in enumerate(stage.gates):
             if INPUT in gate.sources:
                 at = prepared.back_entries[f"weight {gate.name} {INPUT}"]
-                given = tape.arena, *_work(tape, number, lane), prepared.back, at, layout.stage_widths[number]
-                gpu.launch(inputs, grid, TILE, tape.active, sizes.rows, *given, layout.input_size, dx)
+                weights = prepared.back, at, layout.stage_widths[number]
+                _over_steps(tape, tape.arena, *_work(tape, number, lane), *weights, layout.input_size, dx, 0)
+
+
+def input_products(tape, ahead, entries):
+    """Add the products of the input with the weights of its gates, of all steps, to what lies ahead."""
+    layout, prepared = tape.prepared.layout, tape.prepared
+    for name, at in entries.items():
+        gate = name.removeprefix("ahead ")
+        weights = prepared.packed, prepared.entries[f"weight {gate} {INPUT}"], layout.input_size
+        _over_steps(tape, tape.x, 0, layout.input_size, *weights, layout.gate_widths[gate], ahead, at)
+
+
+def _over_steps(tape, left, left_at, left_stride, right, right_at, inner, columns, out, out_at):
+    sizes, inputs = tape.sizes, cuda_common.products(tape.dtype.name, TILE, DEPTH)[2]
+    if inner and columns:
+        grid = -(-sizes.steps * sizes.rows // (TILE[1] * cuda_common.ROWS)), -(-columns // TILE[0]), sizes.replicas
+        given = left, left_at, left_stride, right, right_at, inner, columns, out, out_at
+        gpu.launch(inputs, grid, TILE, tape.active, sizes.rows, *given)
