@@ -220,3 +220,22 @@ class _Stops(ast.NodeTransformer):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in BARRIERS:
             node.value = ast.Yield(ast.Constant(BARRIERS[call.func.attr]))
         return node
+
+
+class Driver:
+    """One of the CUDA drivers."""
+
+    def __init__(self, name):
+        from rnnbench.kernels import cuda
+
+        self.name, self.cuda, self.backward = name, cuda, cuda.backward
+
+    def forward(self, layout, weights, x, *rest):
+        """As that of any driver."""
+        prepared = self.cuda.prepare(layout, weights, x.dtype, len(x), driver=self.name)
+        return self.cuda.forward(layout, prepared, x, *rest)
+
+
+def has_a_past(cell):
+    """Whether a cell has a product for the persistent driver."""
+    return any(source != "x" for gate in cell.gates for source in gate.sources)

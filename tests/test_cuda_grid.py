@@ -11,7 +11,7 @@ from rnnbench.kernels import cuda_host, reference
 pytest.importorskip("numba_cuda", reason="make test-cuda installs it")
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(cuda_host.simulated(), reason="the simulator has tests of its own")]
 
-from small_gpu import Diverged, Gpu, Race  # noqa: E402
+from small_gpu import Diverged, Driver, Gpu, Race, has_a_past  # noqa: E402
 
 ODD = [pytest.param(make, id=make.__name__) for make in odd_cells.ALL]
 PLAIN = [*as_params([c for c in ENGINE_CASES if not c.options]), *ODD]
@@ -40,20 +40,6 @@ def gpu(monkeypatch):
     monkeypatch.setattr(cuda_products, "CHUNK_ROWS", 12)
     monkeypatch.setattr(cuda_arrays, "FLAT", 2)
     return gpu
-
-
-class Driver:
-    """One of the CUDA drivers."""
-
-    def __init__(self, name):
-        from rnnbench.kernels import cuda
-
-        self.name, self.cuda, self.backward = name, cuda, cuda.backward
-
-    def forward(self, layout, weights, x, *rest):
-        """As that of any driver."""
-        prepared = self.cuda.prepare(layout, weights, x.dtype, len(x), driver=self.name)
-        return self.cuda.forward(layout, prepared, x, *rest)
 
 
 def build(case):
@@ -93,13 +79,95 @@ SHARES = {np.float32: 2, np.float64: 1}  # blocks that share out the rows of a s
 @pytest.mark.parametrize("case", PLAIN)
 def test_persistent_driver(case, dtype, gpu):
     gpu.multiprocessors = 6 * SHARES[dtype]  # three slices of two replicas
-    layout = problem(build(case), **HARD).layout
-    if not any(source != "x" for gate in layout.cell.gates for source in gate.sources):
+    if not has_a_past(build(case)):
         pytest.skip("no product with its own past")
     assert_hard_problem_is_solved(Driver("persistent"), case, dtype)
     walks = {launch for launch in gpu.launches if launch[0].startswith("persistent")}
     assert {name for name, *_ in walks} == {"persistent_forward", "persistent_backward"}
     assert {grid for _, grid, _ in walks} == {(3, SHARES[dtype], 2)}
+
+
+BARRIERS = "cuda.syncthreads()", "cuda.cg.this_grid().sync()"
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "jordan"])
+def test_every_barrier_of_the_persistent_driver_is_needed(name, direction, gpu, monkeypatch):
+    from rnnbench.kernels import cuda_persistent_write
+
+    gpu.multiprocessors, whole, remove = 6, getattr(cuda_persistent_write, direction), None
+    found = []
+
+    def without(*given):
+        kernel = whole(*given)
+        at = [i for i, line in enumerate(kernel.lines) if line.strip() in BARRIERS]
+        found[:] = [kernel.lines[i].strip() for i in at]
+        if remove is not None:
+            del kernel.lines[at[remove]]
+        return kernel
+
+    monkeypatch.setattr(cuda_persistent_write, direction, without)
+    p = problem(cells.get(name), **HARD)
+    p.run(Driver("persistent"))
+    assert set(found) == set(BARRIERS)
+    for remove in range(len(found)):  # noqa: B007  `without` reads it
+        with pytest.raises(Race):
+            p.both(Driver("persistent"))
+
+
+def test_a_run_alone_has_the_same_bits(gpu):
+    """Whatever the batch, the slices and the shares of the rows: sums have the same parts in the same order."""
+    p = problem(cells.get("lstm"), T=4, B=7, I=3, H=6, R=2, dtype=np.float32, lengths=[4, 4, 3, 3, 2, 1, 1])
+    gpu.multiprocessors = 12
+    whole = p.both(Driver("persistent"))
+    gpu.multiprocessors = 4  # slices of four units, not of two
+    for name, value in p.both(Driver("persistent")).items():
+        assert_same_bits(value, whole[name], name)
+    for replica, row in ((0, 1), (1, 4)):
+        alone = p.select(slice(replica, replica + 1), slice(row, row + 1)).both(Driver("persistent"))
+        for name in ("y", "dx"):
+            expected = whole[name][replica : replica + 1, :, row : row + 1]
+            assert_same_bits(alone[name], np.ascontiguousarray(expected), name)
+
+
+def test_no_more_blocks_than_can_run_together(gpu, monkeypatch, caplog):
+    p = problem(cells.get("lstm"), **SMALL)
+    gpu.multiprocessors = 6
+    monkeypatch.setattr(cuda_host, "blocks_together", lambda *given: 2)
+    with pytest.raises(ValueError) as raised:
+        p.both(Driver("persistent"))
+    assert str(raised.value) == (
+        "driver: got 'persistent', but its 6 blocks have to run together, and only 2 can (forward); "
+        "expected 'auto' or 'portable'"
+    )
+    assert not gpu.launches
+    with caplog.at_level("INFO"):
+        assert_equals_reference(Driver("auto"), p, np.float64)
+    assert not [name for name, *_ in gpu.launches if name.startswith("persistent")]
+    assert "lstm forward: the portable kernel runs, its 6 blocks have to run together" in caplog.text
+
+
+SIZES = [
+    {"T": 0}, {"B": 0}, {"T": 0, "B": 0}, {"I": 0}, {"T": 1, "B": 1, "I": 1, "H": 1}, {"B": 1, "H": 9},
+    {"I": 9}, {"bias": False}, {"lengths": [0] * 5}, {"I": 0, "B": 1, "H": 3, "R": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("driver", ["portable", "persistent"])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("name", ["lstm", "gru", "skip", "jordan"])
+def test_odd_sizes(name, sizes, driver, gpu):
+    gpu.multiprocessors = 8
+    assert_equals_reference(Driver(driver), problem(cells.get(name), **SMALL | sizes), np.float64)
+
+
+@pytest.mark.parametrize("case", as_params([c for c in ENGINE_CASES if c.options]))
+def test_options(case, gpu):
+    """Where there is anything to keep on the chip, the persistent driver takes it."""
+    gpu.multiprocessors = 3
+    p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, **SMALL), 1e-10, ties=False)
+    for driver in ("portable", "auto"):
+        assert_equals_reference(Driver(driver), p, np.float64)
 
 
 # ---- what the small GPU itself sees ----

@@ -56,7 +56,7 @@ class Tape:
 
 
 def prepare(layout, weights, dtype, replicas=1, driver="auto"):
-    """Bring the weights to the device, to be used for several forward passes by one of `cuda_walk.DRIVERS`."""
+    """Bring the weights to the device, to be used for several forward passes; `driver` is one of the layer's."""
     dtype = np.dtype(dtype)
     weights = {key: np.array(value) for key, value in weights.items()}
     packed, entries = cuda_plan.pack(layout, weights, replicas, dtype, transposed=True)

@@ -59,7 +59,6 @@ def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
         for source, users in _recurrent(stage).items():
             size = kernel.entry(f"width {parse(source)[0]}")
             _load_weights(kernel, [(stage.gates[g].name, source) for g in users], size, width)
-    kernel.add("cuda.syncthreads()")
     barriers = forward_barriers(layout)
     with kernel.block("for t in range(steps):"):
         with kernel.block("if active[t] == 0:"):  # the same for all blocks: none may wait for one that has left
@@ -85,7 +84,6 @@ def backward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
         for source, users in products_back(layout, number).items():
             columns = kernel.entry(f"width {parse(source)[0]}")
             _load_weights(kernel, [(stage.gates[g].name, source) for g in users], width, columns)
-    kernel.add("cuda.syncthreads()")
     with kernel.block("for back in range(steps):"):
         kernel.add("t = steps - 1 - back")
         with kernel.block("if active[t] > 0:"):
@@ -163,7 +161,7 @@ def _own_units(kernel):
 
 
 def _load_weights(kernel, blocks, size, width):
-    """Bring ``shared[resident + k][lane] = W[k][unit]`` for the units of the slice."""
+    """Bring ``shared[resident + k][lane] = W[k][unit]`` for the slice; the first tile of rows brings the barrier."""
     _own(kernel, width)
     kernel.add(f"size = {size}")
     residents = [kernel.entry(f"resident {gate} {source}") for gate, source in blocks]  # side by side in the table

@@ -12,7 +12,6 @@ from rnnbench.kernels.cuda_text import Geometry
 
 GEOMETRY = Geometry()
 PERSISTENT = cuda_persistent_write.Geometry()
-DRIVERS = "auto", "portable", "persistent"
 LOG = logging.getLogger(__name__)
 
 

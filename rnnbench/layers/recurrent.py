@@ -23,6 +23,7 @@ DEVICES = {
     "cuda": "rnnbench.kernels.cuda",
     "reference": "rnnbench.kernels.reference",
 }
+DRIVERS = "auto", "portable", "persistent"
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
@@ -59,6 +60,9 @@ class Recurrent:
         One bias per gate, none, or PyTorch's two (``bias_ih`` and ``bias_hh``, which add up).
     init : str or dict, optional
         The cell's own recipe (``"uniform"`` for most) unless given; see :func:`rnnbench.layers.initialise.initialise`.
+    driver : "auto", "portable" or "persistent"
+        With ``device="cuda"``: the persistent driver keeps the recurrent weights on the chip; ``"auto"`` takes it where
+        it fits the GPU (the log of ``rnnbench.kernels.cuda_walk`` says why not), else the portable one.
     **options
         The cell's own options, such as ``activation="relu"``.
 
@@ -79,7 +83,7 @@ class Recurrent:
 
     def __init__(
         self, cell, input_size, hidden_size, *, dtype="float32", device="cpu", seed=0, bias=True,
-        init=None, **options,
+        init=None, driver="auto", **options,
     ):  # fmt: skip
         if isinstance(cell, Cell) and options:
             raise ValueError(f"options {sorted(options)}: a built Cell takes none, expected them in its build()")
@@ -90,6 +94,7 @@ class Recurrent:
         self.device = arguments.one_of("device", device, DEVICES)
         if device == "cuda":
             cuda_host.require()
+        self.driver = arguments.one_of("driver", driver, DRIVERS if device == "cuda" else ("auto",))
         self.bias = arguments.one_of("bias", bias, (True, False, "torch"))
         self.layout = Layout(self.cell, self.input_size, self.hidden_size)
         if bias == "torch":
@@ -187,6 +192,8 @@ class Recurrent:
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         weights, raw = self._frozen or self._weights()
+        if self.device == "cuda" and not self._frozen:
+            weights = self._prepared(weights)
         x, last = first_replica(order.put(x)), outputs == "last"
         if checkpoint is None or tape is False:
             arguments_of = self.layout, weights, x, start, order.active, fed
@@ -195,7 +202,7 @@ class Recurrent:
             y = order.last(y) if last else order.back(y)
         else:
             every = arguments.integer("checkpoint", checkpoint, 1)
-            prepared = weights if self._frozen else self._driver.prepare(self.layout, weights, self.dtype)
+            prepared = weights if self._frozen or self.device == "cuda" else self._prepared(weights)
             y, final, kernel = stretches.forward(
                 self._driver, self.layout, prepared, x, start, order.active, fed, every, last
             )
@@ -278,7 +285,7 @@ class Recurrent:
         weights, raw = self._weights()
         before = {key: value.flags.writeable for key, value in self.params.items()}
         outer = self._frozen
-        self._frozen = self._driver.prepare(self.layout, weights, self.dtype), raw
+        self._frozen = self._prepared(weights), raw
         for value in self.params.values():
             value.flags.writeable = False
         try:
@@ -320,6 +327,11 @@ class Recurrent:
                     used["bias"][a:b] += self.params[key][start:stop]
         used |= {name: self.params[name] for name in self.layout.parameter_widths}
         return {key: np.ascontiguousarray(value)[None] for key, value in used.items()}, raw
+
+    def _prepared(self, weights):
+        """The weights as the driver wants them for several calls."""
+        options = {"driver": self.driver} if self.device == "cuda" else {}
+        return self._driver.prepare(self.layout, weights, self.dtype, **options)
 
     def _accumulate(self, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]) -> None:
         grads = dict(grads)
