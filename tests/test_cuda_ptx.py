@@ -18,9 +18,10 @@ pytestmark = [
 CAPABILITIES = [(8, 0), (9, 0)]
 CASES = as_params([c for c in ENGINE_CASES if not c.options])
 KERNELS = ["forward", "backward", "persistent forward", "persistent backward"]
-# float64 is the same text: of cells alike the one that takes the most registers, and those with a graph of their own.
-LARGEST = {"lstm_peephole", "slstm", "lstm_fgr", "lstm_1997", "lem", "gru_reset_after", "mut3", "jordan", "delayed"}
+# float64 is the same text: the cells that take the most registers, and one with vectors of several widths.
+LARGEST = {"slstm", "lstm_fgr", "mut3", "jordan"}
 MOST_REGISTERS = 200  # of 255, and of 65536 for the 256 threads of a block
+MOST_PERSISTENT = 240  # of the same: there is one block per multiprocessor anyway
 CALL = 16  # bytes of stack that the call of the grid's barrier takes
 MOST_SHARED = 48 * 1024  # what a block may have without asking
 
@@ -34,7 +35,7 @@ def modules():
     return cuda_walk, cuda_build, cuda_inspect
 
 
-def check(inspect, kernel, signature, dtype):
+def check(inspect, kernel, signature, dtype, persistent=False):
     for capability, text in zip(CAPABILITIES, inspect.ptx(kernel, signature, *CAPABILITIES), strict=True):
         assert f".target sm_{capability[0]}{capability[1]}" in text
         if dtype == "float32":
@@ -43,7 +44,7 @@ def check(inspect, kernel, signature, dtype):
         assert took.spills == 0, took
         assert took.stack <= (CALL if inspect.GRID_BARRIER in text else 0), took
         assert ".nc." not in text  # read through a cache that does not see what other blocks write
-        assert took.registers <= MOST_REGISTERS, took
+        assert took.registers <= (MOST_PERSISTENT if persistent else MOST_REGISTERS), took
         assert took.shared <= MOST_SHARED, took
 
 
@@ -52,7 +53,7 @@ def check_cell(cell, kernel, dtype, modules):
     persistent = kernel.startswith("persistent")
     geometry = walk.PERSISTENT if persistent else walk.GEOMETRY
     built = build.build(Layout(cell, 3, 4), kernel, dtype, geometry)
-    check(inspect, built.function, build.signature(built.arguments, dtype), dtype)
+    check(inspect, built.function, build.signature(built.arguments, dtype), dtype, persistent)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
