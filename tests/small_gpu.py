@@ -14,8 +14,10 @@ from functools import cache
 from itertools import product
 from types import SimpleNamespace
 
+import fragments
 import numpy as np
 
+WARP = 32
 BARRIERS = {"syncthreads": "block", "sync": "grid"}
 
 
@@ -109,7 +111,7 @@ class Gpu:
             for block, members in list(waiting.items()):
                 if block.at_grid:
                     continue
-                reached = {self._resume(thread) for thread in members}
+                reached = {stop for i in range(0, len(members), WARP) for stop in self._run(members[i : i + WARP])}
                 if len(reached) > 1:
                     raise Diverged(f"block {block.place}: its threads wait for {sorted(map(str, reached))}")
                 (reached,) = reached
@@ -163,10 +165,25 @@ class Gpu:
             arrays.append(Memory(np.full(count, np.nan, dtype), self, f"shared {len(arrays)} of {thread.block}"))
         return arrays[thread.arrays - 1]
 
-    def _resume(self, thread):
+    def _run(self, warp):
+        """Let the threads of a warp go on to their next barrier; what they do all together is done on the way."""
+        answers = [None] * len(warp)
+        while True:
+            reached = [self._resume(thread, answer) for thread, answer in zip(warp, answers, strict=True)]
+            together = [stop for stop in reached if isinstance(stop, tuple)]
+            if not together:
+                return set(reached)
+            if len(together) < WARP or len({precision for precision, _ in together}) > 1:
+                raise Diverged(f"{len(together)} threads of a warp multiply, expected {WARP}")
+            answers = fragments.multiply_add(together[0][0], [given for _, given in together])
+
+    def _resume(self, thread, answer):
         self.thread, block = thread, thread.block
         self.now = thread, block, block.barriers, block.grid_barriers
-        return next(thread.steps, None)
+        try:
+            return thread.steps.send(answer)
+        except StopIteration:
+            return None
 
 
 class Place(SimpleNamespace):
@@ -202,37 +219,88 @@ def three(size):
 
 @cache
 def generator(function):
-    """The function with a stop at every barrier."""
+    """The function with a stop at every barrier, and where a warp multiplies."""
+    return rewritten(function, always=True)[0]
+
+
+@cache
+def rewritten(function, always=False):
+    """(function, whether it is a generator): with what it calls in Python, and stops if there are any."""
+    used = inspect.getclosurevars(function)
+    scope = function.__globals__ | used.nonlocals
+    called = {n: v for n, v in (used.globals | used.nonlocals).items() if hasattr(v, "py_func") or is_multiply_add(v)}
+    if not called and not always:
+        return function, False
+    stops, python = {}, {}
+    for name, value in called.items():
+        if is_multiply_add(value):
+            stops[name] = value._name.removeprefix("multiply_add_")
+        else:
+            python[name], stopping = rewritten(value.py_func)
+            if stopping:
+                stops[name] = None
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    (kernel,) = tree.body
-    kernel.decorator_list = []
-    kernel.body.append(ast.parse("if False: yield").body[0])  # also without a barrier
-    tree = ast.fix_missing_locations(_Stops().visit(tree))
-    scope = function.__globals__ | inspect.getclosurevars(function).nonlocals
-    scope |= {name: value.py_func for name, value in scope.items() if hasattr(value, "py_func")}
+    (definition,) = tree.body
+    definition.decorator_list = []
+    if always:
+        definition.body.append(ast.parse("if False: yield").body[0])  # also without a barrier
+    tree = ast.fix_missing_locations(_Stops(stops).visit(tree))
+    scope |= python
     exec(compile(tree, inspect.getsourcefile(function), "exec"), scope)
-    return scope[kernel.name]
+    return scope[definition.name], bool(stops) or always
+
+
+def is_multiply_add(value):
+    """Whether a name stands for a product on tensor cores."""
+    return str(getattr(value, "_name", "")).startswith("multiply_add_")
 
 
 class _Stops(ast.NodeTransformer):
+    def __init__(self, stops):
+        self.stops = stops
+
     def visit_Expr(self, node):
         call = node.value
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in BARRIERS:
             node.value = ast.Yield(ast.Constant(BARRIERS[call.func.attr]))
-        return node
+            return node
+        return self.generic_visit(node)
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        if not (isinstance(node.func, ast.Name) and node.func.id in self.stops):
+            return node
+        precision = self.stops[node.func.id]
+        if precision is None:
+            return ast.YieldFrom(node)
+        return ast.Yield(ast.Tuple([ast.Constant(precision), ast.Tuple(node.args, ast.Load())], ast.Load()))
+
+
+def installed(monkeypatch):
+    """A GPU in the place of the machine's."""
+    from rnnbench.kernels import cuda_arrays, cuda_host
+
+    gpu = Gpu()
+    for name in ("empty", "upload", "download", "launch"):
+        monkeypatch.setattr(cuda_host, name, getattr(gpu, name))
+    monkeypatch.setattr(cuda_host, "multiprocessors", lambda: gpu.multiprocessors)
+    monkeypatch.setattr(cuda_host, "facts", lambda: (gpu.multiprocessors, 2**16, True))
+    monkeypatch.setattr(cuda_host, "blocks_together", lambda *given: gpu.multiprocessors)
+    monkeypatch.setattr(cuda_arrays, "FLAT", 2)
+    return gpu
 
 
 class Driver:
     """One of the CUDA drivers."""
 
-    def __init__(self, name):
+    def __init__(self, name, precision="ieee"):
         from rnnbench.kernels import cuda
 
-        self.name, self.cuda, self.backward = name, cuda, cuda.backward
+        self.options, self.cuda, self.backward = {"driver": name, "precision": precision}, cuda, cuda.backward
 
     def forward(self, layout, weights, x, *rest):
         """As that of any driver."""
-        prepared = self.cuda.prepare(layout, weights, x.dtype, len(x), driver=self.name)
+        prepared = self.cuda.prepare(layout, weights, x.dtype, len(x), **self.options)
         return self.cuda.forward(layout, prepared, x, *rest)
 
 

@@ -11,7 +11,7 @@ from rnnbench.kernels import cuda_host, reference
 pytest.importorskip("numba_cuda", reason="make test-cuda installs it")
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(cuda_host.simulated(), reason="the simulator has tests of its own")]
 
-from small_gpu import Diverged, Driver, Gpu, Race, has_a_past  # noqa: E402
+from small_gpu import Diverged, Driver, Gpu, Race, has_a_past, installed  # noqa: E402
 
 ODD = [pytest.param(make, id=make.__name__) for make in odd_cells.ALL]
 PLAIN = [*as_params([c for c in ENGINE_CASES if not c.options]), *ODD]
@@ -23,23 +23,16 @@ HARD = {**SMALL, "R": 2, "lengths": [5, 4, 4, 1, 0], "feed": True, "truncate": 2
 @pytest.fixture
 def gpu(monkeypatch):
     """A small GPU, and blocks so small that a little problem takes several of everything."""
-    from rnnbench.kernels import cuda_arrays, cuda_products, cuda_walk
+    from rnnbench.kernels import cuda_products, cuda_walk
     from rnnbench.kernels.cuda_persistent_write import Geometry as Persistent
     from rnnbench.kernels.cuda_text import Geometry
 
-    gpu = Gpu()
-    for name in ("empty", "upload", "download", "launch"):
-        monkeypatch.setattr(cuda_host, name, getattr(gpu, name))
-    monkeypatch.setattr(cuda_host, "multiprocessors", lambda: gpu.multiprocessors)
     monkeypatch.setattr(cuda_walk, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
     monkeypatch.setattr(cuda_walk, "PERSISTENT", Persistent(rows=2, parts=2, lanes=(2, 4), threads=8, depth=4))
-    monkeypatch.setattr(cuda_host, "facts", lambda: (gpu.multiprocessors, 2**16, True))
-    monkeypatch.setattr(cuda_host, "blocks_together", lambda *given: gpu.multiprocessors)
     monkeypatch.setattr(cuda_products, "TILE", (4, 2))
     monkeypatch.setattr(cuda_products, "DEPTH", 3)
     monkeypatch.setattr(cuda_products, "CHUNK_ROWS", 12)
-    monkeypatch.setattr(cuda_arrays, "FLAT", 2)
-    return gpu
+    return installed(monkeypatch)
 
 
 def build(case):

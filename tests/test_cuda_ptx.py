@@ -7,6 +7,7 @@ from helpers import ENGINE_CASES, as_params
 from rnnbench import cells
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import cuda_host
+from rnnbench.kernels.cuda_persistent_write import tensor
 from rnnbench.layers.recurrent import Recurrent
 from rnnbench.layout import Layout
 from rnnbench.ops import d_tanh, tanh
@@ -36,7 +37,8 @@ def modules():
 
 
 def check(inspect, kernel, signature, dtype, persistent=False):
-    for capability, text in zip(CAPABILITIES, inspect.ptx(kernel, signature, *CAPABILITIES), strict=True):
+    texts = inspect.ptx(kernel, signature, *CAPABILITIES)
+    for capability, text in zip(CAPABILITIES, texts, strict=True):
         assert f".target sm_{capability[0]}{capability[1]}" in text
         if dtype == "float32":
             assert inspect.doubles(text) == []
@@ -46,6 +48,7 @@ def check(inspect, kernel, signature, dtype, persistent=False):
         assert ".nc." not in text  # read through a cache that does not see what other blocks write
         assert took.registers <= (MOST_PERSISTENT if persistent else MOST_REGISTERS), took
         assert took.shared <= MOST_SHARED, took
+    return texts
 
 
 def check_cell(cell, kernel, dtype, modules):
@@ -79,6 +82,31 @@ def test_odd_cells_compile(make, kernel, modules):
 def test_what_all_cells_share_compiles(name, dtype, modules):
     _, build, inspect = modules
     check(inspect, *build.common(dtype)[name], dtype)
+
+
+TENSOR = {"tf32": "tf32.tf32", "bf16": "bf16.bf16", "fp16": "f16.f16"}
+
+
+def check_tensor(inspect, kernel, signature, precision, persistent):
+    for text in check(inspect, kernel, signature, "float32", persistent):
+        assert f"mma.sync.aligned.m16n8k8.row.col.f32.{TENSOR[precision]}.f32" in text
+
+
+@pytest.mark.parametrize("precision", TENSOR)
+@pytest.mark.parametrize("name", ["weights", "inputs"])
+def test_products_over_all_steps_compile_for_tensor_cores(name, precision, modules):
+    _, build, inspect = modules
+    check_tensor(inspect, *build.common("float32", precision)[name], precision, persistent=False)
+
+
+@pytest.mark.parametrize("precision", TENSOR)
+@pytest.mark.parametrize("kernel", KERNELS[2:])
+@pytest.mark.parametrize("name", ["lstm", "gru", "jordan"])
+def test_persistent_kernels_compile_for_tensor_cores(name, kernel, precision, modules):
+    _, build, inspect = modules
+    built = build.build(Layout(cells.get(name), 3, 4), kernel, "float32", tensor(precision))
+    signature = build.signature(built.arguments, "float32")
+    check_tensor(inspect, built.function, signature, precision, persistent=True)
 
 
 def careless(number_in):

@@ -33,6 +33,7 @@ class Prepared:
     back: Any = None
     back_entries: dict | None = None
     driver: str = "auto"
+    precision: str = "ieee"
 
 
 @dataclass
@@ -55,12 +56,12 @@ class Tape:
         return self.entries[f"{kind} {name}"], self.entries[f"{kind} ring {name}"]
 
 
-def prepare(layout, weights, dtype, replicas=1, driver="auto"):
-    """Bring the weights to the device, to be used for several forward passes; `driver` is one of the layer's."""
+def prepare(layout, weights, dtype, replicas=1, driver="auto", precision="ieee"):
+    """Bring the weights to the device, to be used for several forward passes; driver and precision are the layer's."""
     dtype = np.dtype(dtype)
     weights = {key: np.array(value) for key, value in weights.items()}
     packed, entries = cuda_plan.pack(layout, weights, replicas, dtype, transposed=True)
-    return Prepared(layout, weights, gpu.upload(packed), entries, driver=driver)
+    return Prepared(layout, weights, gpu.upload(packed), entries, driver=driver, precision=precision)
 
 
 def forward(layout, weights, x, state, active, feed=None, keep=True):
@@ -74,9 +75,10 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     if keep and prepared.back is None:
         back, prepared.back_entries = cuda_plan.pack(layout, prepared.weights, sizes.replicas, dtype, transposed=False)
         prepared.back = gpu.upload(back)
-    walk = cuda_walk.choose(layout, "forward", sizes, dtype, prepared.driver)
+    wanted = sizes, dtype, prepared.driver, prepared.precision
+    walk = cuda_walk.choose(layout, "forward", *wanted)
     if keep:
-        cuda_walk.choose(layout, "backward", sizes, dtype, prepared.driver)  # to refuse it before anything has run
+        cuda_walk.choose(layout, "backward", *wanted)  # to refuse it before anything has run
     arena_plan = cuda_plan.Arena(layout, sizes, keep, tuple(feed), apart=walk.persistent)
     masks, fed = cuda_plan.masks(feed, active, sizes.rows)
     entries = {"steps": sizes.steps, "rows": sizes.rows, "keep": int(keep)} | arena_plan.entries
@@ -113,7 +115,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     dx = cleared(sizes.replicas * sizes.steps * sizes.rows * layout.input_size, tape.dtype) if need_dx else None
     if sizes.steps and sizes.rows:
-        walk = cuda_walk.choose(layout, "backward", sizes, tape.dtype, prepared.driver)
+        walk = cuda_walk.choose(layout, "backward", sizes, tape.dtype, prepared.driver, prepared.precision)
         given = tape.active, tape.masks, prepared.back, tape.arena, flow, gpu.upload(dy)
         walk.run(tape.entries | prepared.back_entries, *given)
         grads = weight_gradients(tape, grads)

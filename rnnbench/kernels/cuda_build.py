@@ -10,7 +10,7 @@ import numpy as np
 from numba import cuda, types
 
 import rnnbench.ops.jit  # noqa: F401  the meaning of ops for compiled code
-from rnnbench.kernels import cuda_common, cuda_device, cuda_persistent_write, cuda_write
+from rnnbench.kernels import cuda_common, cuda_device, cuda_persistent_write, cuda_tensor, cuda_write
 
 TYPES = cuda_common.TYPES
 WRITERS = {
@@ -53,6 +53,8 @@ def compiled(kernel, dtype: str):
         "cuda": cuda, "np": np, "number": np.dtype(dtype).type, "number_type": TYPES[dtype],
         "load_rows": device(cuda_device.load_rows), "load_weights": device(cuda_device.load_weights),
     } | {name: device(function) for name, function in kernel.functions.items()}  # fmt: skip
+    if kernel.precision != "ieee":
+        scope[f"multiply_add_{kernel.precision}"] = cuda_tensor.MULTIPLY_ADD[kernel.precision]
     name = f"<rnnbench {kernel.name} {len(linecache.cache)}>"
     linecache.cache[name] = len(kernel.text), None, kernel.text.splitlines(True), name  # for tracebacks
     exec(compile(kernel.text, name, "exec"), scope)
@@ -72,9 +74,9 @@ def signature(arguments: tuple[str, ...], dtype: str):
     return types.void(*(special.get(name, TYPES[dtype])[::1] for name in arguments))
 
 
-def common(dtype: str) -> dict[str, tuple[Any, Any]]:
+def common(dtype: str, precision: str = "ieee") -> dict[str, tuple[Any, Any]]:
     """{name: (kernel, signature)} of what all cells share."""
-    weights, sums, inputs = cuda_common.products(dtype)
+    weights, sums, inputs = cuda_common.products(dtype, precision=precision)
     f, i, n, b = TYPES[dtype][::1], types.int64[::1], types.int64, types.uint8[::1]
     return {
         "weights": (weights, types.void(i, n, n, f, n, n, f, n, n, n, n, f, n, n)),

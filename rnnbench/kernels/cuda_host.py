@@ -15,6 +15,7 @@ import numpy as np
 
 INSTALL = "pip install 'rnnbench[cuda]' brings it"
 OLDEST = 7, 5  # compute capability that CUDA 13 still compiles for
+TENSOR_CORES = 8, 0  # that multiply tf32 and bf16
 _advice = threading.Lock()
 _stream: ContextVar = ContextVar("stream", default=0)  # 0 is Numba's for the default stream
 
@@ -55,6 +56,25 @@ def require() -> None:
         raise RuntimeError(
             f"device 'cuda': this GPU has compute capability {capability[0]}.{capability[1]}, "
             f"expected {OLDEST[0]}.{OLDEST[1]} or later (Turing, 2018)"
+        )
+
+
+def require_tensor_cores(precision) -> None:
+    """Refuse a precision that the GPU does not have.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    if simulated():
+        raise RuntimeError(f"precision {precision!r}: Numba's simulator has no tensor cores, expected 'ieee'")
+    from numba import cuda
+
+    capability = tuple(cuda.get_current_device().compute_capability)
+    if capability < TENSOR_CORES:
+        raise RuntimeError(
+            f"precision {precision!r}: this GPU has compute capability {capability[0]}.{capability[1]}, "
+            f"expected {TENSOR_CORES[0]}.{TENSOR_CORES[1]} or later (Ampere, 2020)"
         )
 
 

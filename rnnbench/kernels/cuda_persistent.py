@@ -9,6 +9,8 @@ from rnnbench.kernels.cuda_barriers import products_back
 from rnnbench.kernels.cuda_persistent_write import Geometry
 from rnnbench.kernels.cuda_text import sources_of
 
+PAD = 4  # numbers between the rows of a tile: a fragment's rows lie in banks of their own
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -79,21 +81,24 @@ def plan(layout, direction: str, sizes, item_bytes: int, facts: Facts, geometry:
             needed = f"{slices * sizes.replicas} blocks of {lanes} units"
             why = f"it takes {needed}, and the GPU has {facts.multiprocessors} multiprocessors"
             continue
-        groups = max(1, min(geometry.threads // (lanes * geometry.parts), -(-sizes.rows // geometry.rows)))
+        groups = geometry.threads // (lanes * geometry.parts)
+        if geometry.precision == "ieee":  # tensor cores want all 16 rows
+            groups = max(1, min(groups, -(-sizes.rows // geometry.rows)))
         height = groups * geometry.rows
         weights = lanes * sum(held.values())
         parts = geometry.parts * _summed(layout, direction) * height * lanes
-        most = -(-max(held.values()) // geometry.parts) * geometry.parts
-        depth = min(geometry.depth, most)  # both multiples of the parts
-        while depth > geometry.parts and (weights + parts + height * depth) * item_bytes > facts.shared:
-            depth = max(1, depth // 2 // geometry.parts) * geometry.parts  # whole parts: the same sums at any depth
-        shared = (weights + parts + height * depth) * item_bytes
+        step = geometry.step
+        depth = min(geometry.depth, -(-max(held.values()) // step) * step)  # whole steps: the same sums at any depth
+        while depth > step and (weights + parts + height * (depth + PAD)) * item_bytes > facts.shared:
+            depth = max(1, depth // 2 // step) * step
+        pitch = depth + PAD
+        shared = (weights + parts + height * pitch) * item_bytes
         if shared > facts.shared:
             return f"a block of {lanes} units needs {_kib(shared)} of shared memory, and may have {_kib(facts.shared)}"
         tiles = -(-sizes.rows // height)
         shares = max(1, min(tiles, facts.multiprocessors // (slices * sizes.replicas)))
         share = max(-(-tiles // shares), 1) * height
-        entries = {"share": share, "depth": depth, "tile": weights, "parts": weights + height * depth}
+        entries = {"share": share, "depth": depth, "pitch": pitch, "tile": weights, "parts": weights + height * pitch}
         start = 0
         for (gate, source), inner in held.items():
             entries[f"resident {gate} {source}"] = start

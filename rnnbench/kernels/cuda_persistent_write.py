@@ -37,6 +37,8 @@ class Geometry:
         The most threads of a block.
     depth : int
         The most of a product's inner index that is brought to shared memory at once.
+    precision : str
+        Of the products: ``"ieee"`` or one of :data:`rnnbench.kernels.cuda_tensor.PTX`.
     """
 
     rows: int = 4
@@ -44,6 +46,17 @@ class Geometry:
     lanes: tuple[int, ...] = (8, 16, 32)
     threads: int = 256
     depth: int = 256
+    precision: str = "ieee"
+
+    @property
+    def step(self) -> int:
+        """How much of the inner index all parts together take at once."""
+        return self.parts * (1 if self.precision == "ieee" else 8)
+
+
+def tensor(precision: str) -> Geometry:
+    """Return the geometry for tensor cores: 8 warps, each of them one part, make fragments of 16 rows and 8 units."""
+    return Geometry(lanes=(8,), precision=precision)
 
 
 def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
@@ -53,6 +66,7 @@ def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
         "persistent_forward",
         ("table", "active", "masks", "weights", "ahead", "arena", "y"),
         {f"stage{n}": stage.forward for n, stage in enumerate(cell.stages)},
+        precision=geometry.precision,
     )
     _open(kernel, geometry)
     for stage, width in zip(cell.stages, _widths(kernel, layout), strict=True):
@@ -78,6 +92,7 @@ def backward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
         "persistent_backward",
         ("table", "active", "masks", "weights", "arena", "flow", "dy"),
         {f"stage{n}": stage.backward for n, stage in enumerate(cell.stages)},
+        precision=geometry.precision,
     )
     _open(kernel, geometry)
     for number, (stage, width) in enumerate(zip(cell.stages, _widths(kernel, layout), strict=True)):
@@ -113,11 +128,16 @@ def _open(kernel, geometry):
         "piece, slices = np.int64(cuda.blockIdx.x), np.int64(cuda.gridDim.x)",
         "replica = np.int64(cuda.blockIdx.z)",
         f"steps, rows = {kernel.entry('steps')}, {kernel.entry('rows')}",
-        f"share, depth = {kernel.entry('share')}, {kernel.entry('depth')}",
+        f"share, depth, pitch = {kernel.entry('share')}, {kernel.entry('depth')}, {kernel.entry('pitch')}",
         f"tile, parts = {kernel.entry('tile')}, {kernel.entry('parts')}  # where they start in shared memory",
         "begin = np.int64(cuda.blockIdx.y) * share",
         "zero = number(0)",
     )
+    if geometry.precision != "ieee":
+        kernel.add(
+            "thread = lane + lanes * turn",
+            "warp, quad, spot = thread // 32, thread % 32 // 4, thread % 4",
+        )
 
 
 def _widths(kernel, layout):
@@ -179,22 +199,46 @@ def _load_weights(kernel, blocks, size, width):
 
 def _product(kernel, geometry, array, stride, residents, sums):
     """Add rows of `array` (from `at` on, `size` numbers each) times resident weights to the named sums."""
-    heights = range(geometry.rows)
+    fill = "deep" if geometry.precision == "ieee" else "(deep + 7) // 8 * 8"  # whole fragments, with zeros beyond
     with kernel.block("for inner in range(0, size, depth):"):
         kernel.add("deep = min(depth, size - inner)")
-        each_k = f"for k in range(lane + lanes * part, deep, lanes * {geometry.parts}):"
+        each_k = f"for k in range(lane + lanes * part, {fill}, lanes * {geometry.parts}):"
         with kernel.block("for row in range(group, height, groups):"), kernel.block(each_k):
             kernel.add("value = zero")
-            with kernel.block("if row < running:"):
+            with kernel.block("if row < running and inner + k < size:"):
                 kernel.add(f"value = {array}[at + row * {stride} + inner + k]")
-            kernel.add("shared[tile + row * depth + k] = value")
+            kernel.add("shared[tile + row * pitch + k] = value")
         kernel.add("cuda.syncthreads()")
-        with kernel.block(f"for k in range(part, deep, {geometry.parts}):"):
-            kernel.add(*(f"v{r} = shared[tile + (group * {geometry.rows} + {r}) * depth + k]" for r in heights))
-            for resident, names in zip(residents, sums, strict=True):
-                kernel.add(f"w = shared[{resident} + (inner + k) * lanes + lane]")
-                kernel.add(*(f"{name} = {name} + v{r} * w" for r, name in enumerate(names)))
+        inner_product = _inner_product if geometry.precision == "ieee" else _tensor_product
+        inner_product(kernel, geometry, residents, sums)
         kernel.add("cuda.syncthreads()")
+
+
+def _inner_product(kernel, geometry, residents, sums):
+    """Row by row, each thread its part of the inner index."""
+    with kernel.block(f"for k in range(part, deep, {geometry.parts}):"):
+        rows = range(geometry.rows)
+        kernel.add(*(f"v{r} = shared[tile + (group * {geometry.rows} + {r}) * pitch + k]" for r in rows))
+        for resident, names in zip(residents, sums, strict=True):
+            kernel.add(f"w = shared[{resident} + (inner + k) * lanes + lane]")
+            kernel.add(*(f"{name} = {name} + v{r} * w" for r, name in enumerate(names)))
+
+
+def _tensor_product(kernel, geometry, residents, sums):
+    """Fragment by fragment, each warp its part of the inner index; see :mod:`rnnbench.kernels.cuda_tensor`."""
+    with kernel.block(f"for k in range(8 * warp, deep, {geometry.step}):"):
+        kernel.add(
+            "low = k + spot",
+            "v0, v1 = shared[tile + quad * pitch + low], shared[tile + (quad + 8) * pitch + low]",
+            "v2, v3 = shared[tile + quad * pitch + low + 4], shared[tile + (quad + 8) * pitch + low + 4]",
+        )
+        for resident, names in zip(residents, sums, strict=True):
+            for number, low in enumerate(("low", "low + 4")):  # no branch: the threads of a warp multiply together
+                kernel.add(f"w{number} = shared[{resident} + min(inner + {low}, size - 1) * lanes + quad]")
+                with kernel.block(f"if inner + {low} >= size:"):
+                    kernel.add(f"w{number} = zero")
+            results = ", ".join(names)
+            kernel.add(f"{results} = multiply_add_{geometry.precision}(v0, v1, v2, v3, w0, w1, {results})")
 
 
 def _share_parts(kernel, geometry, sums):
@@ -202,8 +246,10 @@ def _share_parts(kernel, geometry, sums):
     gates = len(sums)
     for g, names in enumerate(sums):
         for r, name in enumerate(names):
-            at = f"((part * {gates} + {g}) * height + group * {geometry.rows} + {r}) * lanes + lane"
-            kernel.add(f"shared[parts + {at}] = {name}")
+            place = f"((part * {gates} + {g}) * height + group * {geometry.rows} + {r}) * lanes + lane"
+            if geometry.precision != "ieee":
+                place = f"((warp * {gates} + {g}) * height + quad + {r // 2 * 8}) * lanes + spot * 2 + {r % 2}"
+            kernel.add(f"shared[parts + {place}] = {name}")
     kernel.add("cuda.syncthreads()")
 
 

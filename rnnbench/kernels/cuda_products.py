@@ -17,6 +17,10 @@ def chunk_steps(rows):
     return max(1, CHUNK_ROWS // max(rows, 1))
 
 
+def _kernels(tape):
+    return cuda_common.products(tape.dtype.name, TILE, DEPTH, tape.prepared.precision)
+
+
 def _work(tape, number, lane):
     """Address and row stride of one lane of a stage's work."""
     layout = tape.prepared.layout
@@ -27,7 +31,7 @@ def _work(tape, number, lane):
 def weight_gradients(tape, grads):
     """Add to the gradients by all weights, biases and unit parameters, and return them."""
     layout, sizes = tape.prepared.layout, tape.sizes
-    weights, sums, _ = cuda_common.products(tape.dtype.name, TILE, DEPTH)
+    weights, sums, _ = _kernels(tape)
     on_device = {key: gpu.upload(value) for key, value in grads.items()}
     chunk = chunk_steps(sizes.rows)
     for number, stage in enumerate(layout.cell.stages):
@@ -86,7 +90,7 @@ def input_products(tape, ahead, entries):
 
 
 def _over_steps(tape, left, left_at, left_stride, right, right_at, inner, columns, out, out_at):
-    sizes, inputs = tape.sizes, cuda_common.products(tape.dtype.name, TILE, DEPTH)[2]
+    sizes, (_, _, inputs) = tape.sizes, _kernels(tape)
     if inner and columns:
         grid = -(-sizes.steps * sizes.rows // (TILE[1] * cuda_common.ROWS)), -(-columns // TILE[0]), sizes.replicas
         given = left, left_at, left_stride, right, right_at, inner, columns, out, out_at

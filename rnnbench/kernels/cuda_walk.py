@@ -32,8 +32,10 @@ class Walk:
         gpu.launch(self.built.function, self.grid, self.block, table, *given, shared=self.shared)
 
 
-def choose(layout, direction: str, sizes, dtype, driver: str) -> Walk:
+def choose(layout, direction: str, sizes, dtype, driver: str, precision: str = "ieee") -> Walk:
     """Return the walk ``"forward"`` or ``"backward"`` by a driver: the persistent one where it fits, if ``"auto"``.
+
+    Tensor cores, for another precision, are for the persistent kernels; the portable ones do as always.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def choose(layout, direction: str, sizes, dtype, driver: str) -> Walk:
     """
     if driver == "portable":
         return portable(layout, direction, sizes, dtype)
-    found = persistent(layout, direction, sizes, dtype)
+    found = persistent(layout, direction, sizes, dtype, precision)
     if isinstance(found, Walk):
         return found
     if driver == "persistent":
@@ -61,12 +63,13 @@ def portable(layout, direction: str, sizes, dtype) -> Walk:
     return Walk(built, False, (-(-sizes.rows // (groups * GEOMETRY.rows)), sizes.replicas), (lanes, groups))
 
 
-def persistent(layout, direction: str, sizes, dtype) -> Walk | str:
+def persistent(layout, direction: str, sizes, dtype, precision: str = "ieee") -> Walk | str:
     """Return the persistent walk, or why there is none: more blocks than can run together would wait for ever."""
-    found = cuda_persistent.plan(layout, direction, sizes, dtype.itemsize, Facts(*gpu.facts()), PERSISTENT)
+    geometry = PERSISTENT if precision == "ieee" else cuda_persistent_write.tensor(precision)
+    found = cuda_persistent.plan(layout, direction, sizes, dtype.itemsize, Facts(*gpu.facts()), geometry)
     if isinstance(found, str):
         return found
-    built = cuda_build.build(layout, f"persistent {direction}", dtype.name, PERSISTENT)
+    built = cuda_build.build(layout, f"persistent {direction}", dtype.name, geometry)
     signature = cuda_build.signature(built.arguments, dtype.name)
     together = gpu.blocks_together(built.function, signature, found.threads, found.shared)
     if found.blocks > together:

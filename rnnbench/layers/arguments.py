@@ -11,8 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnnbench.contract import LEARNED
-from rnnbench.kernels import memory
+from rnnbench.kernels import cuda_host, memory
 from rnnbench.layers.on_gpu import device_array, first_replica, on_gpu_too, without_replicas
+
+DRIVERS = "auto", "portable", "persistent"
+PRECISIONS = "ieee", "tf32", "bf16", "fp16"
 
 
 def integer(name, value, least):
@@ -42,6 +45,15 @@ def seed(value):
     if isinstance(value, np.random.Generator | np.random.SeedSequence):
         return value
     return integer("seed", value, 0)
+
+
+def cuda_options(driver, precision, device, dtype):
+    """Return how a layer on a GPU is to run, or refuse it where it means nothing or the GPU is too old."""
+    one_of("driver", driver, DRIVERS if device == "cuda" else DRIVERS[:1])
+    one_of("precision", precision, PRECISIONS if device == "cuda" and dtype == np.float32 else PRECISIONS[:1])
+    if precision != "ieee":
+        cuda_host.require_tensor_cores(precision)
+    return driver, precision
 
 
 def stream(value, device):

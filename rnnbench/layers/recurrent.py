@@ -23,7 +23,6 @@ DEVICES = {
     "cuda": "rnnbench.kernels.cuda",
     "reference": "rnnbench.kernels.reference",
 }
-DRIVERS = "auto", "portable", "persistent"
 DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
@@ -63,6 +62,9 @@ class Recurrent:
     driver : "auto", "portable" or "persistent"
         With ``device="cuda"``: the persistent driver keeps the recurrent weights on the chip; ``"auto"`` takes it where
         it fits the GPU (the log of ``rnnbench.kernels.cuda_walk`` says why not), else the portable one.
+    precision : "ieee", "tf32", "bf16" or "fp16"
+        With ``device="cuda"`` and float32: what the factors of matrix products are rounded to on tensor cores (sums
+        and all else stay float32). The recurrent products of the portable driver are ``"ieee"`` always.
     **options
         The cell's own options, such as ``activation="relu"``.
 
@@ -83,7 +85,7 @@ class Recurrent:
 
     def __init__(
         self, cell, input_size, hidden_size, *, dtype="float32", device="cpu", seed=0, bias=True,
-        init=None, driver="auto", **options,
+        init=None, driver="auto", precision="ieee", **options,
     ):  # fmt: skip
         if isinstance(cell, Cell) and options:
             raise ValueError(f"options {sorted(options)}: a built Cell takes none, expected them in its build()")
@@ -94,7 +96,7 @@ class Recurrent:
         self.device = arguments.one_of("device", device, DEVICES)
         if device == "cuda":
             cuda_host.require()
-        self.driver = arguments.one_of("driver", driver, DRIVERS if device == "cuda" else ("auto",))
+        self.driver, self.precision = arguments.cuda_options(driver, precision, self.device, self.dtype)
         self.bias = arguments.one_of("bias", bias, (True, False, "torch"))
         self.layout = Layout(self.cell, self.input_size, self.hidden_size)
         if bias == "torch":
@@ -330,7 +332,7 @@ class Recurrent:
 
     def _prepared(self, weights):
         """The weights as the driver wants them for several calls."""
-        options = {"driver": self.driver} if self.device == "cuda" else {}
+        options = {"driver": self.driver, "precision": self.precision} if self.device == "cuda" else {}
         return self._driver.prepare(self.layout, weights, self.dtype, **options)
 
     def _accumulate(self, grads: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]) -> None:
