@@ -24,7 +24,7 @@ HARD = {**SMALL, "R": 2, "lengths": [5, 4, 4, 1, 0], "feed": True, "truncate": 2
 def gpu(monkeypatch):
     """A small GPU, and blocks so small that a little problem takes several of everything."""
     from rnnbench.kernels import cuda_products, cuda_walk
-    from rnnbench.kernels.cuda_persistent_write import Geometry as Persistent
+    from rnnbench.kernels.cuda_resident import Geometry as Persistent
     from rnnbench.kernels.cuda_text import Geometry
 
     monkeypatch.setattr(cuda_walk, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))

@@ -9,8 +9,8 @@ from rnnbench import cells
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels.cuda_barriers import Due, forward_barriers, products_back
 from rnnbench.kernels.cuda_persistent import Facts, Plan, plan, residents
-from rnnbench.kernels.cuda_persistent_write import Geometry
 from rnnbench.kernels.cuda_plan import Sizes
+from rnnbench.kernels.cuda_resident import Geometry
 from rnnbench.layout import Layout
 
 GEOMETRY = Geometry()

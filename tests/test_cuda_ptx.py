@@ -7,7 +7,7 @@ from helpers import ENGINE_CASES, as_params
 from rnnbench import cells
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import cuda_host
-from rnnbench.kernels.cuda_persistent_write import tensor
+from rnnbench.kernels.cuda_resident import tensor
 from rnnbench.layers.recurrent import Recurrent
 from rnnbench.layout import Layout
 from rnnbench.ops import d_tanh, tanh

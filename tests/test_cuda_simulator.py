@@ -11,7 +11,7 @@ from small_gpu import Driver, has_a_past
 
 from rnnbench import cells, ops
 from rnnbench.kernels import cuda_host, reference
-from rnnbench.kernels.cuda_persistent_write import Geometry as Persistent
+from rnnbench.kernels.cuda_resident import Geometry as Persistent
 from rnnbench.kernels.cuda_text import Geometry
 from rnnbench.layers.recurrent import Recurrent
 

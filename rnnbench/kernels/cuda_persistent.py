@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels.cuda_barriers import products_back
-from rnnbench.kernels.cuda_persistent_write import Geometry
+from rnnbench.kernels.cuda_resident import Geometry
 from rnnbench.kernels.cuda_text import sources_of
 
 PAD = 4  # numbers between the rows of a tile: a fragment's rows lie in banks of their own

@@ -4,59 +4,18 @@ Block (slice, rows, replica) owns a slice of the units of every vector, for a sh
 steps. The weights of its units lie in its shared memory all the time: forward those rows of W that make its units,
 backward those columns of W that lead to them, so that no two blocks ever add to the same number. What a thread reads
 and writes unit by unit is its own; only products read what other blocks made, after a barrier of the whole grid.
-
-Threads are (unit of the slice, part of the inner index, group of rows). The parts of a sum are added up in a fixed
-order, and how many there are is fixed, so that bits depend on neither batch nor grid.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import cuda_text as text
 from rnnbench.kernels import cuda_units
 from rnnbench.kernels.cuda_barriers import Due, forward_barriers, products_back
+from rnnbench.kernels.cuda_resident import Geometry, add_parts, load_weights, own, product, share_parts
 from rnnbench.kernels.cuda_text import Kernel, sources_of, work_lanes
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What is fixed when persistent kernels are compiled, and what a plan may choose from.
-
-    Parameters
-    ----------
-    rows : int
-        Batch rows of a thread.
-    parts : int
-        Threads that share out the inner index of a product.
-    lanes : tuple of int
-        How many units a slice may have, the best first.
-    threads : int
-        The most threads of a block.
-    depth : int
-        The most of a product's inner index that is brought to shared memory at once.
-    precision : str
-        Of the products: ``"ieee"`` or one of :data:`rnnbench.kernels.cuda_tensor.PTX`.
-    """
-
-    rows: int = 4
-    parts: int = 8
-    lanes: tuple[int, ...] = (8, 16, 32)
-    threads: int = 256
-    depth: int = 256
-    precision: str = "ieee"
-
-    @property
-    def step(self) -> int:
-        """How much of the inner index all parts together take at once."""
-        return self.parts * (1 if self.precision == "ieee" else 8)
-
-
-def tensor(precision: str) -> Geometry:
-    """Return the geometry for tensor cores: 8 warps, each of them one part, make fragments of 16 rows and 8 units."""
-    return Geometry(lanes=(8,), precision=precision)
 
 
 def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
@@ -72,7 +31,7 @@ def forward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
     for stage, width in zip(cell.stages, _widths(kernel, layout), strict=True):
         for source, users in _recurrent(stage).items():
             size = kernel.entry(f"width {parse(source)[0]}")
-            _load_weights(kernel, [(stage.gates[g].name, source) for g in users], size, width)
+            load_weights(kernel, [(stage.gates[g].name, source) for g in users], size, width)
     barriers = forward_barriers(layout)
     with kernel.block("for t in range(steps):"):
         with kernel.block("if active[t] == 0:"):  # the same for all blocks: none may wait for one that has left
@@ -98,7 +57,7 @@ def backward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
     for number, (stage, width) in enumerate(zip(cell.stages, _widths(kernel, layout), strict=True)):
         for source, users in products_back(layout, number).items():
             columns = kernel.entry(f"width {parse(source)[0]}")
-            _load_weights(kernel, [(stage.gates[g].name, source) for g in users], width, columns)
+            load_weights(kernel, [(stage.gates[g].name, source) for g in users], width, columns)
     with kernel.block("for back in range(steps):"):
         kernel.add("t = steps - 1 - back")
         with kernel.block("if active[t] > 0:"):
@@ -106,7 +65,7 @@ def backward(layout, geometry: Geometry, item_bytes: int) -> Kernel:
             due = Due(layout)
             for number in reversed(range(len(cell.stages))):
                 _products(kernel, layout, due.before(number), geometry)
-                _own(kernel, kernel.entry(f"width {cell.stages[number].makes[0]}"))
+                own(kernel, kernel.entry(f"width {cell.stages[number].makes[0]}"))
                 with _row_tiles(kernel):
                     cuda_units.backward(kernel, layout, number, lambda: _units(kernel))
                 due.add(number)
@@ -148,16 +107,6 @@ def _recurrent(stage):
     return {source: users for source, users in sources_of(stage).items() if source != INPUT}
 
 
-def _own(kernel, width):
-    """The thread's unit of a vector of this width."""
-    kernel.add(
-        f"width = {width}",
-        "own = (width + slices - 1) // slices",
-        "unit = piece * own + lane",
-        "inside = lane < own and unit < width",
-    )
-
-
 @contextmanager
 def _row_tiles(kernel):
     with kernel.block("for first in range(begin, end, height):"):
@@ -175,88 +124,9 @@ def _units(kernel):
 @contextmanager
 def _own_units(kernel):
     """The same of a vector whose width is known only now."""
-    _own(kernel, "width")
+    own(kernel, "width")
     with _units(kernel):
         yield
-
-
-def _load_weights(kernel, blocks, size, width):
-    """Bring ``shared[resident + k][lane] = W[k][unit]`` for the slice; the first tile of rows brings the barrier."""
-    _own(kernel, width)
-    kernel.add(f"size = {size}")
-    residents = [kernel.entry(f"resident {gate} {source}") for gate, source in blocks]  # side by side in the table
-    for (gate, source), resident in zip(blocks, residents, strict=True):
-        kernel.add(
-            f"start = {kernel.entry(f'weight {gate} {source}')} + replica * size * width",
-            f"into = {resident}",
-        )
-        with kernel.block("for k in range(turn, size, turns):"):
-            kernel.add("value = zero")
-            with kernel.block("if inside:"):
-                kernel.add("value = weights[start + k * width + unit]")
-            kernel.add("shared[into + k * lanes + lane] = value")
-
-
-def _product(kernel, geometry, array, stride, residents, sums):
-    """Add rows of `array` (from `at` on, `size` numbers each) times resident weights to the named sums."""
-    fill = "deep" if geometry.precision == "ieee" else "(deep + 7) // 8 * 8"  # whole fragments, with zeros beyond
-    with kernel.block("for inner in range(0, size, depth):"):
-        kernel.add("deep = min(depth, size - inner)")
-        each_k = f"for k in range(lane + lanes * part, {fill}, lanes * {geometry.parts}):"
-        with kernel.block("for row in range(group, height, groups):"), kernel.block(each_k):
-            kernel.add("value = zero")
-            with kernel.block("if row < running and inner + k < size:"):
-                kernel.add(f"value = {array}[at + row * {stride} + inner + k]")
-            kernel.add("shared[tile + row * pitch + k] = value")
-        kernel.add("cuda.syncthreads()")
-        inner_product = _inner_product if geometry.precision == "ieee" else _tensor_product
-        inner_product(kernel, geometry, residents, sums)
-        kernel.add("cuda.syncthreads()")
-
-
-def _inner_product(kernel, geometry, residents, sums):
-    """Row by row, each thread its part of the inner index."""
-    with kernel.block(f"for k in range(part, deep, {geometry.parts}):"):
-        rows = range(geometry.rows)
-        kernel.add(*(f"v{r} = shared[tile + (group * {geometry.rows} + {r}) * pitch + k]" for r in rows))
-        for resident, names in zip(residents, sums, strict=True):
-            kernel.add(f"w = shared[{resident} + (inner + k) * lanes + lane]")
-            kernel.add(*(f"{name} = {name} + v{r} * w" for r, name in enumerate(names)))
-
-
-def _tensor_product(kernel, geometry, residents, sums):
-    """Fragment by fragment, each warp its part of the inner index; see :mod:`rnnbench.kernels.cuda_tensor`."""
-    with kernel.block(f"for k in range(8 * warp, deep, {geometry.step}):"):
-        kernel.add(
-            "low = k + spot",
-            "v0, v1 = shared[tile + quad * pitch + low], shared[tile + (quad + 8) * pitch + low]",
-            "v2, v3 = shared[tile + quad * pitch + low + 4], shared[tile + (quad + 8) * pitch + low + 4]",
-        )
-        for resident, names in zip(residents, sums, strict=True):
-            for number, low in enumerate(("low", "low + 4")):  # no branch: the threads of a warp multiply together
-                kernel.add(f"w{number} = shared[{resident} + min(inner + {low}, size - 1) * lanes + quad]")
-                with kernel.block(f"if inner + {low} >= size:"):
-                    kernel.add(f"w{number} = zero")
-            results = ", ".join(names)
-            kernel.add(f"{results} = multiply_add_{geometry.precision}(v0, v1, v2, v3, w0, w1, {results})")
-
-
-def _share_parts(kernel, geometry, sums):
-    """Every thread's part of every sum, to where the thread that owns a unit and row finds it."""
-    gates = len(sums)
-    for g, names in enumerate(sums):
-        for r, name in enumerate(names):
-            place = f"((part * {gates} + {g}) * height + group * {geometry.rows} + {r}) * lanes + lane"
-            if geometry.precision != "ieee":
-                place = f"((warp * {gates} + {g}) * height + quad + {r // 2 * 8}) * lanes + spot * 2 + {r % 2}"
-            kernel.add(f"shared[parts + {place}] = {name}")
-    kernel.add("cuda.syncthreads()")
-
-
-def _add_parts(kernel, geometry, gates, g, total):
-    """Add the parts of a sum to `total`, the first one first."""
-    with kernel.block(f"for p in range({geometry.parts}):"):
-        kernel.add(f"{total} = {total} + shared[parts + ((p * {gates} + {g}) * height + row) * lanes + lane]")
 
 
 def _forward_stage(kernel, layout, number, geometry):
@@ -264,7 +134,7 @@ def _forward_stage(kernel, layout, number, geometry):
     recurrent, heights = _recurrent(stage), range(geometry.rows)
     shared = sorted({g for users in recurrent.values() for g in users})
     kernel.add(f"# stage {number}")
-    _own(kernel, kernel.entry(f"width {stage.makes[0]}"))
+    own(kernel, kernel.entry(f"width {stage.makes[0]}"))
     with _row_tiles(kernel):
         sums = {g: [f"a{g}_{r}" for r in heights] for g in shared}
         kernel.add(*(f"{name} = zero" for names in sums.values() for name in names))
@@ -272,9 +142,9 @@ def _forward_stage(kernel, layout, number, geometry):
             size = kernel.entry(f"width {parse(source)[0]}")
             kernel.add(f"size, at = {size}, {text.source_address(kernel, layout, source)}")
             residents = [kernel.entry(f"resident {stage.gates[g].name} {source}") for g in users]
-            _product(kernel, geometry, "arena", "size", residents, [sums[g] for g in users])
+            product(kernel, geometry, "arena", "size", residents, [sums[g] for g in users])
         if shared:
-            _share_parts(kernel, geometry, list(sums.values()))
+            share_parts(kernel, geometry, list(sums.values()))
 
         @contextmanager
         def units():
@@ -287,7 +157,7 @@ def _forward_stage(kernel, layout, number, geometry):
                         at = "((replica * steps + t) * rows + first + row) * width + unit"
                         kernel.add(f"a{g} = a{g} + ahead[{kernel.entry(f'ahead {gate.name}')} + {at}]")
                     if g in sums:
-                        _add_parts(kernel, geometry, len(shared), shared.index(g), f"a{g}")
+                        add_parts(kernel, geometry, len(shared), shared.index(g), f"a{g}")
                 yield [f"a{g}" for g in range(len(stage.gates))]
 
         cuda_units.forward(kernel, layout, number, units)
@@ -303,7 +173,7 @@ def _products(kernel, layout, stages, geometry):
         size = kernel.entry(f"width {stage.makes[0]}")
         for source, users in products_back(layout, number).items():
             name, lag = parse(source)
-            _own(kernel, kernel.entry(f"width {name}"))
+            own(kernel, kernel.entry(f"width {name}"))
             kernel.add(f"size = {size}")
             sums = [f"d{r}" for r in range(geometry.rows)]
             with _row_tiles(kernel):
@@ -319,9 +189,9 @@ def _products(kernel, layout, stages, geometry):
                         f"at = work + table[{gates[0]} + gate] * size",
                         f"resident = table[{residents[0]} + gate]",
                     )
-                    _product(kernel, geometry, "arena", f"{lanes} * size", ["resident"], [sums])
-                _share_parts(kernel, geometry, [sums])
+                    product(kernel, geometry, "arena", f"{lanes} * size", ["resident"], [sums])
+                share_parts(kernel, geometry, [sums])
                 with _units(kernel):
                     kernel.add("total = zero")
-                    _add_parts(kernel, geometry, 1, 0, "total")
+                    add_parts(kernel, geometry, 1, 0, "total")
                     kernel.add("flow[into + row * width + unit] += total")

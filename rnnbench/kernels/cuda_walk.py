@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from rnnbench.kernels import cuda_build, cuda_persistent, cuda_persistent_write
+from rnnbench.kernels import cuda_build, cuda_persistent, cuda_resident
 from rnnbench.kernels import cuda_host as gpu
 from rnnbench.kernels.cuda_persistent import Facts
 from rnnbench.kernels.cuda_text import Geometry
 
 GEOMETRY = Geometry()
-PERSISTENT = cuda_persistent_write.Geometry()
+PERSISTENT = cuda_resident.Geometry()
 LOG = logging.getLogger(__name__)
 
 
@@ -65,7 +65,7 @@ def portable(layout, direction: str, sizes, dtype) -> Walk:
 
 def persistent(layout, direction: str, sizes, dtype, precision: str = "ieee") -> Walk | str:
     """Return the persistent walk, or why there is none: more blocks than can run together would wait for ever."""
-    geometry = PERSISTENT if precision == "ieee" else cuda_persistent_write.tensor(precision)
+    geometry = PERSISTENT if precision == "ieee" else cuda_resident.tensor(precision)
     found = cuda_persistent.plan(layout, direction, sizes, dtype.itemsize, Facts(*gpu.facts()), geometry)
     if isinstance(found, str):
         return found
