@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,6 +44,32 @@ sys.exit(" ".join(found) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+class OnTheGpu:
+    """What CuPy and PyTorch hand out."""
+
+    __cuda_array_interface__: ClassVar = {"shape": (2, 2, 2), "typestr": "<f4", "data": (1, False), "version": 3}
+
+
+class Picky:
+    """A PyTorch tensor that wants a gradient."""
+
+    @property
+    def __cuda_array_interface__(self):
+        raise RuntimeError("use var.detach()")
+
+
+def test_arrays_on_the_gpu_are_no_arrays_here():
+    layer = Recurrent("lstm", 2, 3)
+    with pytest.raises(TypeError) as raised:
+        layer.forward(OnTheGpu())
+    assert str(raised.value) == "x: got OnTheGpu on the GPU, expected a NumPy array of float32 with device 'cpu'"
+    with pytest.raises(TypeError) as raised:
+        layer.forward(Picky())
+    assert str(raised.value) == "x: got Picky, which cannot be read (use var.detach()), expected an array of float32"
+    with pytest.raises(ValueError, match="stream: got 7, expected None with device 'cpu'"):
+        layer.forward(np.zeros((2, 2, 2), "float32"), stream=7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -2,15 +2,16 @@
 
 import sys
 import threading
-import time
 
 import numpy as np
 import odd_cells
 import pytest
 from helpers import ENGINE_CASES, Case, as_params, assert_close, assert_same_bits, away_from_kinks, problem, randomise
+from small_gpu import Driver, has_a_past
 
 from rnnbench import cells, ops
 from rnnbench.kernels import cuda_host, reference
+from rnnbench.kernels.cuda_resident import Geometry as Persistent
 from rnnbench.kernels.cuda_text import Geometry
 from rnnbench.layers.recurrent import Recurrent
 
@@ -19,7 +20,6 @@ pytestmark = [
     pytest.mark.skipif(not cuda_host.simulated(), reason="make test-cuda sets NUMBA_ENABLE_CUDASIM=1"),
 ]
 ODD = [pytest.param(make, id=make.__name__) for make in odd_cells.ALL]
-EVERY = [*as_params(ENGINE_CASES), *ODD]
 PLAIN = [*as_params([c for c in ENGINE_CASES if not c.options]), *ODD]
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
 SMALL = {"T": 5, "B": 5, "I": 4, "H": 6}  # two blocks, two turns along the units, several tiles, none of them full
@@ -33,7 +33,7 @@ def cuda():
     sys.setswitchinterval(1e-5)  # the simulator polls its threads
     from numba.cuda.simulator import kernelapi
 
-    from rnnbench.kernels import cuda
+    from rnnbench.kernels import cuda, cuda_arrays, cuda_products, cuda_walk
 
     def one_allocation(self, size):
         kernelapi_init(self, size)
@@ -41,12 +41,13 @@ def cuda():
 
     kernelapi_init = kernelapi.FakeCUDAShared.__init__
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
-        patch.setattr(cuda, "TILE", (4, 2))
-        patch.setattr(cuda, "DEPTH", 3)
-        patch.setattr(cuda, "FLAT", 2)
-        patch.setattr(cuda, "CHUNK_ROWS", 12)
-        patch.setattr(cuda, "empty", spoiled)
+        patch.setattr(cuda_walk, "GEOMETRY", Geometry(units=4, groups=2, threads=8, rows=2, depth=3))
+        patch.setattr(cuda_walk, "PERSISTENT", Persistent(rows=2, parts=2, lanes=(8,), threads=16, depth=4))
+        patch.setattr(cuda_products, "TILE", (4, 2))
+        patch.setattr(cuda_products, "DEPTH", 3)
+        patch.setattr(cuda_products, "CHUNK_ROWS", 12)
+        patch.setattr(cuda_arrays, "FLAT", 2)
+        patch.setattr(cuda_host, "empty", spoiled)
         patch.setattr(kernelapi.FakeCUDAShared, "__init__", one_allocation)
         yield cuda
     sys.setswitchinterval(interval)
@@ -89,14 +90,24 @@ def assert_equals_reference(driver, p, dtype):
         assert_close(got[name], value, TOLERANCE[dtype], name)
 
 
-@pytest.mark.parametrize("case", EVERY)
-def test_simulator_equals_reference(case, cuda):
+@pytest.mark.parametrize("case", PLAIN)
+def test_portable_driver(case, cuda):
     p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, **SMALL), 1e-10, ties=False)
-    assert_equals_reference(cuda, p, np.float64)
+    assert_equals_reference(Driver("portable"), p, np.float64)
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_persistent_driver_in_one_block(case, cuda):
+    """The simulator's grid has one block at most; test_cuda_grid.py has several."""
+    if not has_a_past(build(case)):
+        pytest.skip("no product with its own past")
+    sizes = SMALL | {"T": 3, "B": 3}
+    p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, **sizes), 1e-10, ties=False)
+    assert_equals_reference(Driver("persistent"), p, np.float64)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("case", PLAIN)
+@pytest.mark.parametrize("case", as_params([Case(n) for n in ("lstm", "gru", "skip", "mut3", "scrn", "jordan")]))
 def test_ragged_fed_truncated_replicas(case, dtype, cuda):
     p = away_from_kinks(build(case), lambda seed: problem(build(case), seed, dtype=dtype, **HARD), 1e-5, ties=False)
     ended = np.arange(5) >= p.active[:, None]
@@ -107,37 +118,6 @@ def test_ragged_fed_truncated_replicas(case, dtype, cuda):
     assert_same_bits(inferred, y, "y")
     for name in final:
         assert_same_bits(inferred_final[name], final[name], name)
-
-
-@pytest.mark.parametrize("inputs", [0, 4])  # a product with x brings barriers of its own
-@pytest.mark.parametrize("case", as_params([Case(n) for n in ("lstm", "gru", "skip", "mut3", "scrn", "lstm_fgr")]))
-def test_no_barrier_is_missing(case, inputs, cuda, monkeypatch):
-    """After each barrier some thread falls behind, and the others run as far as they may."""
-    from numba.cuda.simulator.kernel import BlockThread
-
-    plain, late = BlockThread.syncthreads, np.random.default_rng(0).integers(8, size=1000)
-
-    def unfair(thread):
-        plain(thread)
-        thread.barriers = getattr(thread, "barriers", 0) + 1
-        if thread.thread_id == late[thread.barriers % len(late)]:
-            time.sleep(1e-3)
-
-    monkeypatch.setattr(BlockThread, "syncthreads", unfair)
-    p = problem(build(case), **HARD | {"I": inputs})
-    assert_equals_reference(cuda, p, np.float64)
-
-
-SIZES = [
-    {"T": 0}, {"B": 0}, {"T": 0, "B": 0}, {"I": 0}, {"T": 1, "B": 1, "I": 1, "H": 1}, {"B": 1, "H": 9},
-    {"I": 9}, {"bias": False}, {"lengths": [0] * 5},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("name", ["lstm", "gru", "skip", "jordan"])
-def test_odd_sizes(name, sizes, cuda):
-    assert_equals_reference(cuda, problem(cells.get(name), **SMALL | sizes), np.float64)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru_reset_after", "lstm_peephole", "delayed", "jordan"])
@@ -165,8 +145,84 @@ def test_a_layer_is_what_it_is_elsewhere(name, cuda):
         assert_same_bits(value, plain[key], f"checkpoint {key}")
 
 
+WAYS = [
+    {},
+    {"lengths": np.array([3, 4, 0, 2])},
+    {"lengths": np.array([3, 4, 0, 2]), "reverse": True, "outputs": "last"},
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["plain", "ragged", "last"])
+@pytest.mark.parametrize("name", ["lstm", "delayed"])
+def test_arrays_on_the_gpu_go_in_and_out(name, way, cuda):
+    """Numba's simulator has arrays and streams, too: what lies on the GPU stays there."""
+    from numba import cuda as numba_cuda
+
+    rng = np.random.default_rng(0)
+    x, layer, found = rng.standard_normal((4, 4, 3)), {}, {}
+    given = numba_cuda.to_device(x)
+    for device in ("cuda", "reference"):
+        layer[device] = randomise(Recurrent(name, 3, 4, dtype="float64", device=device))
+        on_gpu = device == "cuda"
+        stream = {"stream": numba_cuda.stream()} if on_gpu else {}
+        y, state = layer[device].forward(given if on_gpu else x, **way, **stream)
+        dy = np.random.default_rng(1).standard_normal(y.shape)
+        dx, dstate = layer[device].backward(numba_cuda.to_device(dy) if on_gpu else dy, state)  # dstate: any numbers
+        found[device] = {"y": y, "dx": dx} | state | {f"d{key}": value for key, value in dstate.items()}
+    for key, expected in found["reference"].items():
+        got = found["cuda"][key]
+        assert cuda_host.on_device(got), key
+        assert_close(got.copy_to_host(), expected, 1e-12, key)
+    for key, grad in layer["reference"].grads.items():
+        assert_close(layer["cuda"].grads[key], grad, 1e-12, key)
+    assert_same_bits(given.copy_to_host(), x)
+
+
+def test_an_array_on_the_gpu_is_read_in_place(cuda):
+    from numba import cuda as numba_cuda
+
+    layer = Recurrent("lstm", 3, 4, device="cuda")
+    x = numba_cuda.to_device(np.zeros((2, 2, 3), np.float32))
+    layer.forward(x)
+    assert np.shares_memory(layer._tape.kernel.x._ary, x._ary)
+
+
+def test_wrong_arrays_on_the_gpu(cuda):
+    from numba import cuda as numba_cuda
+
+    layer = Recurrent("lstm", 3, 4, device="cuda")
+    x = np.zeros((5, 2, 3), np.float32)
+
+    def refused(error, message, *given, **options):
+        with pytest.raises(error) as raised:
+            layer.forward(*given, **options)
+        assert str(raised.value) == message
+
+    refused(TypeError, "x: got dtype float64, expected float32", numba_cuda.to_device(x.astype(float)))
+    refused(ValueError, "x: got shape (5, 2, 2), expected (any, any, 3)", numba_cuda.to_device(x[:, :, :2].copy()))
+    refused(
+        ValueError,
+        "x: got strides (48, 12, 4) on the GPU, expected a C-contiguous array",
+        numba_cuda.to_device(x)[::2],
+    )
+    refused(
+        ValueError,
+        "checkpoint: got an x on the GPU, expected a NumPy array with it",
+        numba_cuda.to_device(x),
+        checkpoint=2,
+    )
+    refused(
+        TypeError, "stream: got str, expected one of Numba, CuPy or PyTorch, or a handle (an integer)", x, stream="mine"
+    )
+    h = numba_cuda.to_device(np.zeros((3, 4), np.float32))
+    refused(ValueError, "state['h']: got shape (3, 4), expected (2, 4)", x, {"h": h})
+    layer.forward(x, checkpoint=2)
+    with pytest.raises(ValueError, match="backward: got arrays on the GPU after checkpoint=, expected NumPy arrays"):
+        layer.backward(numba_cuda.to_device(np.zeros((5, 2, 4), np.float32)))
+
+
 def test_the_comparison_can_fail(cuda):
-    """A wrong derivative in one cell is seen here too."""
+    """A wrong derivative in one cell is seen here, too."""
     cell = cells.get("elman")
     (stage,) = cell.stages
     wrong = type(stage)(

@@ -11,17 +11,27 @@ from functools import cache
 import numpy as np
 from numba import cuda, types
 
-ROWS = 4  # results of a thread
+from rnnbench.kernels import cuda_inner
+
+ROWS = cuda_inner.ROWS  # results of a thread
 TYPES = {"float32": types.float32, "float64": types.float64}
 
 
 @cache
-def products(dtype, tile=(32, 8), depth=16):
+def products(dtype, tile=(32, 8), depth=16, precision="ieee"):
     """Return the kernels (weights, sums, inputs) for ``"float32"`` or ``"float64"``."""
     number, number_type = np.dtype(dtype).type, TYPES[dtype]
     columns_of_block, groups_of_block = tile
     height = groups_of_block * ROWS
     left_size, right_size, part_size = depth * height, depth * columns_of_block, groups_of_block * columns_of_block
+    inner_product, row_of, column_of = cuda_inner.find(precision, depth, height, columns_of_block)
+
+    @cuda.jit(device=True)
+    def add(array, at, j, lane, group, corner, rows, edge, columns, value):
+        """Add result j of the thread to memory."""
+        row, column = corner + row_of(j, lane, group), edge + column_of(j, lane, group)
+        if row < rows and column < columns:
+            array[at + row * columns + column] += value
 
     @cuda.jit
     def weights(
@@ -32,12 +42,14 @@ def products(dtype, tile=(32, 8), depth=16):
         left = cuda.shared.array(left_size, number_type)
         right = cuda.shared.array(right_size, number_type)
         lane, group = np.int64(cuda.threadIdx.x), np.int64(cuda.threadIdx.y)
-        column = np.int64(cuda.blockIdx.x) * columns_of_block + lane
+        edge = np.int64(cuda.blockIdx.x) * columns_of_block
+        column = edge + lane
         corner = np.int64(cuda.blockIdx.y) * height
         replica = np.int64(cuda.blockIdx.z)
         zero, steps = number(0), np.int64(active.size)
         da_at += replica * steps * rows * da_stride
         source_at += replica * source_step * rows * columns
+        grads_at += replica * grads_step
         chunks = (steps + chunk - 1) // chunk
         for back in range(chunks):
             first = (chunks - 1 - back) * chunk * rows
@@ -57,25 +69,13 @@ def products(dtype, tile=(32, 8), depth=16):
                         value = source[source_at + at * columns + column]
                     right[m * columns_of_block + lane] = value
                 cuda.syncthreads()
-                for m in range(depth):
-                    v = right[m * columns_of_block + lane]
-                    c0 += left[m * height + group * ROWS] * v
-                    c1 += left[m * height + group * ROWS + 1] * v
-                    c2 += left[m * height + group * ROWS + 2] * v
-                    c3 += left[m * height + group * ROWS + 3] * v
+                c0, c1, c2, c3 = inner_product(left, right, lane, group, c0, c1, c2, c3)
                 cuda.syncthreads()
             # Added to memory chunk by chunk, as a checkpointed run does: the same sums in the same order.
-            if column < columns:
-                unit = corner + group * ROWS
-                at = grads_at + replica * grads_step + unit * columns + column
-                if unit < units:
-                    grads[at] += c0
-                if unit + 1 < units:
-                    grads[at + columns] += c1
-                if unit + 2 < units:
-                    grads[at + 2 * columns] += c2
-                if unit + 3 < units:
-                    grads[at + 3 * columns] += c3
+            add(grads, grads_at, 0, lane, group, corner, units, edge, columns, c0)
+            add(grads, grads_at, 1, lane, group, corner, units, edge, columns, c1)
+            add(grads, grads_at, 2, lane, group, corner, units, edge, columns, c2)
+            add(grads, grads_at, 3, lane, group, corner, units, edge, columns, c3)
 
     @cuda.jit
     def sums(active, rows, chunk, da, da_at, da_stride, units, grads, grads_at, grads_step):
@@ -103,18 +103,20 @@ def products(dtype, tile=(32, 8), depth=16):
             cuda.syncthreads()
 
     @cuda.jit
-    def inputs(active, rows, da, da_at, da_stride, weight, weight_at, units, columns, dx):
-        """``dx[t, b][k] += sum da[t, b][u] weight[u][k]`` for one gate."""
+    def inputs(active, rows, da, da_at, da_stride, weight, weight_at, units, columns, dx, dx_at):
+        """``dx[t, b][k] += sum da[t, b][u] weight[u][k]`` for one gate; or with x for da, W^T for W and so on."""
         left = cuda.shared.array(left_size, number_type)
         right = cuda.shared.array(right_size, number_type)
         lane, group = np.int64(cuda.threadIdx.x), np.int64(cuda.threadIdx.y)
-        column = np.int64(cuda.blockIdx.y) * columns_of_block + lane
+        edge = np.int64(cuda.blockIdx.y) * columns_of_block
+        column = edge + lane
         corner = np.int64(cuda.blockIdx.x) * height
         replica = np.int64(cuda.blockIdx.z)
         zero, steps = number(0), np.int64(active.size)
         every = steps * rows
         da_at += replica * every * da_stride
         weight_at += replica * units * columns
+        dx_at += replica * every * columns
         c0 = c1 = c2 = c3 = zero
         for start in range(0, units, depth):
             for i in range(group, height, groups_of_block):
@@ -131,24 +133,12 @@ def products(dtype, tile=(32, 8), depth=16):
                     value = weight[weight_at + (start + u) * columns + column]
                 right[u * columns_of_block + lane] = value
             cuda.syncthreads()
-            for u in range(depth):
-                v = right[u * columns_of_block + lane]
-                c0 += left[u * height + group * ROWS] * v
-                c1 += left[u * height + group * ROWS + 1] * v
-                c2 += left[u * height + group * ROWS + 2] * v
-                c3 += left[u * height + group * ROWS + 3] * v
+            c0, c1, c2, c3 = inner_product(left, right, lane, group, c0, c1, c2, c3)
             cuda.syncthreads()
-        if column < columns:
-            at = corner + group * ROWS
-            into = (replica * every + at) * columns + column
-            if at < every:
-                dx[into] += c0
-            if at + 1 < every:
-                dx[into + columns] += c1
-            if at + 2 < every:
-                dx[into + 2 * columns] += c2
-            if at + 3 < every:
-                dx[into + 3 * columns] += c3
+        add(dx, dx_at, 0, lane, group, corner, every, edge, columns, c0)
+        add(dx, dx_at, 1, lane, group, corner, every, edge, columns, c1)
+        add(dx, dx_at, 2, lane, group, corner, every, edge, columns, c2)
+        add(dx, dx_at, 3, lane, group, corner, every, edge, columns, c3)
 
     return weights, sums, inputs
 
@@ -179,6 +169,17 @@ def put_fed(lane, start, ring, values, steps, rows, width, shift, masks, mask_at
         unit, b, t, r = i % width, i // width % rows, i // (width * rows) % steps, i // (width * rows * steps)
         if masks[mask_at + t * rows + b] != 0:
             lane[start + ((r * ring + t + shift) * rows + b) * width + unit] = values[i]
+
+
+@cuda.jit
+def gather(out, values, rows, width):
+    """Row i of `out` is row ``rows[i] - 1`` of `values`, or 0 where ``rows[i]`` is 0."""
+    for i in range(cuda.grid(1), rows.size * width, cuda.gridsize(1)):
+        row, unit = rows[i // width], i % width
+        value = out.dtype.type(0)
+        if row > 0:
+            value = values[(row - 1) * width + unit]
+        out[i] = value
 
 
 @cuda.jit

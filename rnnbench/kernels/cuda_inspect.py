@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 from numba import cuda
 
+GRID_BARRIER = "cudaCGSynchronize"
+ENTRY = re.compile(r"\.entry (\w+)")
 DOUBLE = re.compile(r"^.*\.f64\b.*$", re.MULTILINE)
 LINKED = re.compile(r"used (\d+) registers, .*?(\d+) stack, (\d+) bytes smem")
 SPILLED = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -61,17 +64,22 @@ def doubles(text: str) -> list[str]:
 def resources(text: str, capability) -> Resources:
     """Assemble PTX for a compute capability and return what the kernel takes; by nvJitLink, as at a launch."""
     from cuda.bindings import nvjitlink
+    from numba.cuda.cudadrv.libs import get_cudalib
 
     options = [f"-arch=sm_{capability[0]}{capability[1]}", "-verbose"]
     handle = nvjitlink.create(len(options), options)
     try:
         code = text.encode()
         nvjitlink.add_data(handle, nvjitlink.InputType.PTX, code, len(code), "kernel")
+        if GRID_BARRIER in text:
+            library = Path(get_cudalib("cudadevrt", static=True)).read_bytes()
+            nvjitlink.add_data(handle, nvjitlink.InputType.LIBRARY, library, len(library), "cudadevrt")
         nvjitlink.complete(handle)
         log = bytearray(nvjitlink.get_info_log_size(handle))
         nvjitlink.get_info_log(handle, log)
     finally:
         nvjitlink.destroy(handle)
     said = log.decode()
-    registers, stack, shared = map(int, LINKED.search(said).groups())
+    own = said[said.rindex(f"'{ENTRY.search(text).group(1)}'") :]  # what is linked with the kernel is listed, too
+    registers, stack, shared = map(int, LINKED.search(own).groups())
     return Resources(registers, shared, stack, sum(map(int, SPILLED.search(said).groups())))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnbench.contract import INPUT
 from rnnbench.kernels.cuda_text import work_lanes
 from rnnbench.layout import Layout
 
@@ -23,7 +24,8 @@ class Arena:
     """One flat array for all lanes of a forward pass.
 
     A vector's lane is (R, ring, B, width): time runs around a ring, which holds all steps if they are kept for BPTT,
-    else as many as are ever read again. A fed state has a second lane, of what is read in place of what was made.
+    else as many as are ever read again, and one more where blocks may be a step apart (`apart`). A fed state has a
+    second lane, of what is read in place of what was made.
 
     Attributes
     ----------
@@ -32,12 +34,12 @@ class Arena:
     size : int
     """
 
-    def __init__(self, layout: Layout, sizes: Sizes, keep: bool, fed: tuple[str, ...]):
+    def __init__(self, layout: Layout, sizes: Sizes, keep: bool, fed: tuple[str, ...], apart=False):
         self.entries: dict[str, int] = {}
         self.size = 0
         for name, lag in layout.lags.items():
             whole = sizes.steps + lag
-            self._lane(layout, sizes, "made", name, whole if keep else lag + 1)
+            self._lane(layout, sizes, "made", name, whole if keep else lag + 1 + apart)
             if name in fed:
                 self._lane(layout, sizes, "read", name, whole)
             else:
@@ -59,6 +61,16 @@ def flow(layout: Layout, sizes: Sizes) -> tuple[dict[str, int], int]:
     for name, lag in layout.lags.items():
         entries[f"flow {name}"], entries[f"flow ring {name}"] = size, lag + 1
         size += sizes.replicas * (lag + 1) * sizes.rows * layout.widths[name]
+    return entries, size
+
+
+def ahead(layout: Layout, sizes: Sizes) -> tuple[dict[str, int], int]:
+    """Lay out the input's products of all steps, (R, T, B, width) for every gate that has one: entries and size."""
+    entries, size = {}, 0
+    for gate, source in layout.blocks:
+        if source == INPUT:
+            entries[f"ahead {gate}"] = size
+            size += sizes.replicas * sizes.steps * sizes.rows * layout.gate_widths[gate]
     return entries, size
 
 

@@ -36,7 +36,7 @@ class Geometry:
 
 @dataclass
 class Kernel:
-    """A kernel's text, the entries of its table, and the functions that it calls."""
+    """A kernel's text, the entries of its table, the functions that it calls, the precision of its products."""
 
     name: str
     arguments: tuple[str, ...]
@@ -45,6 +45,7 @@ class Kernel:
     constants: dict[str, int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     depth: int = 1
+    precision: str = "ieee"
 
     @property
     def text(self) -> str:

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnnbench.contract import LEARNED
-from rnnbench.kernels import memory
+from rnnbench.kernels import cuda_host, memory
+from rnnbench.layers.on_gpu import device_array, on_gpu_too
+
+DRIVERS = "auto", "portable", "persistent"
+PRECISIONS = "ieee", "tf32", "bf16", "fp16"
 
 
 def integer(name, value, least):
@@ -59,6 +63,22 @@ def generators(seed):
     return [np.random.default_rng(one) for one in seeds], len(seeds) if isinstance(seed, list | tuple) else None
 
 
+def cuda_options(driver, precision, device, dtype):
+    """Return how a layer on a GPU is to run, or refuse it where it means nothing or the GPU is too old."""
+    one_of("driver", driver, DRIVERS if device == "cuda" else DRIVERS[:1])
+    one_of("precision", precision, PRECISIONS if device == "cuda" and dtype == np.float32 else PRECISIONS[:1])
+    if precision != "ieee":
+        cuda_host.require_tensor_cores(precision)
+    return driver, precision
+
+
+def stream(value, device):
+    """Return `value` if the device has streams, or refuse it."""
+    if value is not None and device != "cuda":
+        raise ValueError(f"stream: got {value!r}, expected None with device {device!r}")
+    return value
+
+
 def torch_bias(layout):
     """Refuse PyTorch's two biases for a cell that they do not describe."""
     covered = {*layout.torch_bias_rows("x"), *layout.torch_bias_rows("h")}
@@ -69,22 +89,24 @@ def torch_bias(layout):
         )
 
 
-def array(name, value, shape, dtype):
+def array(name, value, shape, dtype, device="cpu"):
     """Return `value` as a contiguous array of exactly this shape and dtype; None in `shape` is any size.
+
+    With device ``"cuda"`` it may lie on the GPU; then it is returned as Numba sees it, without a copy.
 
     Raises
     ------
     TypeError, ValueError
     """
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name}: got {type(value).__name__}, expected a NumPy array of {dtype}")
+        value = device_array(name, value, dtype, device)
     if value.dtype != dtype:
         raise TypeError(f"{name}: got dtype {value.dtype}, expected {dtype}")
     fits = value.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, value.shape, strict=True))
     if not fits:
         expected = str(shape).replace("None", "any")
         raise ValueError(f"{name}: got shape {value.shape}, expected {expected}")
-    return np.ascontiguousarray(value)
+    return np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
 
 
 def features(name, value, lead, size, dtype):
@@ -138,6 +160,7 @@ class Order:
         self.reverse = reverse
         self.trivial = not reverse and bool((self.rows == np.arange(rows)).all())
 
+    @on_gpu_too("put_mask")
     def put(self, values):
         """(R, T, B, ...) of the user's order into processing order; never mind what stands where a row has ended."""
         if self.trivial:
@@ -148,12 +171,13 @@ class Order:
         return out
 
     def put_mask(self, mask):
-        """The same of (T, B) booleans, False where a row has ended."""
+        """The same of (T, B, ...) booleans or numbers, False or 0 where a row has ended."""
         out = np.zeros_like(mask)
         for here, there in self._pieces():
             out[here] = mask[there]
         return out
 
+    @on_gpu_too("back")
     def back(self, values):
         """(R, T, B, ...) of the processing order into the user's; 0 where a row has ended (there, too, in `values`)."""
         if self.trivial:
@@ -185,6 +209,7 @@ class Order:
             return [np.s_[length:, row] for row, length in zip(self.rows, self.lengths, strict=True)]
         return [np.s_[t, self.rows[count:]] for t, count in enumerate(self.active)]
 
+    @on_gpu_too("last")
     def last(self, values):
         """(R, B, ...) in the user's order: each row's last step of (R, T, B, ...); 0 for a row of length 0."""
         out = np.zeros_like(values, shape=(len(values), *values.shape[2:]))
@@ -192,6 +217,7 @@ class Order:
         out[:, self.rows[ran]] = values[:, self.lengths[ran] - 1, ran]
         return out
 
+    @on_gpu_too("put_last")
     def put_last(self, values):
         """Inverse of `last`: (R, T, B, ...) in processing order, 0 but for each row's last step."""
         out = np.zeros((len(values), len(self.active), *values.shape[1:]), values.dtype)
@@ -199,10 +225,12 @@ class Order:
         out[:, self.lengths[ran] - 1, ran] = values[:, self.rows[ran]]
         return out
 
+    @on_gpu_too("put_rows")
     def put_rows(self, values):
         """(..., B, width) of the user's order into processing order."""
         return values[..., self.rows, :]
 
+    @on_gpu_too("back_rows")
     def back_rows(self, values):
         """(..., B, width) of the processing order into the user's."""
         out = np.empty_like(values)
@@ -223,8 +251,9 @@ def states(layer, order, given, name):
     for key, value in given.items():
         lag, width = layout.lags[key], layout.widths[key]
         shape = layer.lead + ((rows, width) if lag == 1 else (lag, rows, width))
-        value = array(f"{name}[{key!r}]", value, shape, layer.dtype)
-        out[key] = np.ascontiguousarray(order.put_rows(value.reshape(layer.copies, lag, rows, width)))
+        value = array(f"{name}[{key!r}]", value, shape, layer.dtype, layer.device)
+        value = order.put_rows(value.reshape((layer.copies, lag, rows, width)))
+        out[key] = np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
     return out
 
 
@@ -233,7 +262,9 @@ def states_back(layer, order, values):
     out = {}
     for key, value in values.items():
         value = order.back_rows(value)
-        out[key] = layer.bare(value[:, 0] if layer.layout.lags[key] == 1 else value)
+        if layer.layout.lags[key] == 1:
+            value = value.reshape((value.shape[0], *value.shape[2:]))
+        out[key] = layer.bare(value)
     return out
 
 

@@ -59,6 +59,8 @@ class Layer:
 
     takes_symbols = False
 
+    device = "cpu"
+
     def __init__(self, *, dtype="float32", replicas=None):
         self.dtype = np.dtype(DTYPES[arguments.one_of("dtype", arguments.dtype_name(dtype), DTYPES)])
         self.replicas = replicas
@@ -126,7 +128,7 @@ class Layer:
             arguments.integer("truncate", truncate, 1)
         arguments.one_of("need_dx", need_dx, (True, False))
         if dy is not None:
-            dy = arguments.array("dy", dy, tape.shape, self.dtype)
+            dy = arguments.array("dy", dy, tape.shape, self.dtype, self.device)
         return self._backward(tape, dy, dstate, truncate, need_dx)
 
     def zero_grad(self) -> None:
@@ -178,11 +180,11 @@ class Layer:
 
     def led(self, value: np.ndarray) -> np.ndarray:
         """The user's array with a replica axis in any case."""
-        return value[None] if self.replicas is None else value
+        return value.reshape((1, *value.shape)) if self.replicas is None else value
 
     def bare(self, value: np.ndarray) -> np.ndarray:
         """The inverse of `led`."""
-        return value[0] if self.replicas is None else value
+        return value.reshape(tuple(value.shape)[1:]) if self.replicas is None else value
 
     def _own(self, params: list[dict[str, np.ndarray]]) -> None:
         """Take over the initial parameters, one dict for each replica."""

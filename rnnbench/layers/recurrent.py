@@ -34,6 +34,7 @@ class Saved:
     order: arguments.Order
     outputs: str
     learned: tuple[str, ...]
+    stream: Any = None
 
 
 class Recurrent(Layer):
@@ -47,8 +48,8 @@ class Recurrent(Layer):
         I >= 0 and H >= 1.
     dtype : "float32" or "float64"
     device : "cpu", "cuda" or "reference"
-        ``"cpu"`` is the Numba engine, ``"cuda"`` the one for NVIDIA GPUs (extra ``rnnbench[cuda]``; arrays are NumPy's
-        on either), ``"reference"`` the NumPy one.
+        ``"cpu"`` is the Numba engine, ``"cuda"`` the one for NVIDIA GPUs (extra ``rnnbench[cuda]``), ``"reference"``
+        the NumPy one. Parameters and their gradients are NumPy arrays on any.
     seed : int or numpy.random.Generator, or a list of these
         For the initial parameters. A list makes replicas: everything then has a leading replica axis.
     bias : True, False or "torch"
@@ -56,6 +57,12 @@ class Recurrent(Layer):
     init : str or dict, optional
         The cell's own recipe (``"uniform"`` for most) unless given; see :func:`rnnbench.layers.initialise.initialise`.
         With replicas, a list gives each its own.
+    driver : "auto", "portable" or "persistent"
+        With ``device="cuda"``: the persistent driver keeps the recurrent weights on the chip; ``"auto"`` takes it where
+        it fits the GPU (the log of ``rnnbench.kernels.cuda_walk`` says why not), else the portable one.
+    precision : "ieee", "tf32", "bf16" or "fp16"
+        With ``device="cuda"`` and float32: what the factors of matrix products are rounded to on tensor cores (sums
+        and all else stay float32). The recurrent products of the portable driver are ``"ieee"`` always.
     **options
         The cell's own options, such as ``activation="relu"``.
 
@@ -76,7 +83,7 @@ class Recurrent(Layer):
 
     def __init__(
         self, cell, input_size, hidden_size, *, dtype="float32", device="cpu", seed=0, bias=True,
-        init=None, **options,
+        init=None, driver="auto", precision="ieee", **options,
     ):  # fmt: skip
         if isinstance(cell, Cell) and options:
             raise ValueError(f"options {sorted(options)}: a built Cell takes none, expected them in its build()")
@@ -88,6 +95,7 @@ class Recurrent(Layer):
         self.device = arguments.one_of("device", device, DEVICES)
         if device == "cuda":
             cuda_host.require()
+        self.driver, self.precision = arguments.cuda_options(driver, precision, self.device, self.dtype)
         self.bias = arguments.one_of("bias", bias, (True, False, "torch"))
         self.layout = Layout(self.cell, self.input_size, self.hidden_size)
         if bias == "torch":
@@ -124,14 +132,18 @@ class Recurrent(Layer):
         return self.params[key][..., start:stop]
 
     def forward(
-        self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all", checkpoint=None
-    ):
+        self, x, state=None, *, lengths=None, reverse=False, feed=None, tape=None, outputs="all", checkpoint=None,
+        stream=None,
+    ):  # fmt: skip
         """Run the layer over a batch of sequences.
 
         Parameters
         ----------
         x : (T, B, I) array of the layer's dtype
-            NaN passes through to y. T = 0 and B = 0 give empty results.
+            NaN passes through to y. T = 0 and B = 0 give empty results. With ``device="cuda"`` this, the states and
+            the gradients given to ``backward`` may lie on the GPU (anything C-contiguous with
+            ``__cuda_array_interface__``: CuPy, PyTorch). They are not copied: leave `x` as it is until ``backward``. If
+            `x` lies there, so do y, the states and what ``backward`` returns.
         state : dict of (B, width) arrays, optional
             Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at
             the cell's initial value.
@@ -148,7 +160,9 @@ class Recurrent(Layer):
             y of every step, (T, B, H), or of each row's last step, (B, H) (0 for a row of length 0).
         checkpoint : int >= 1, optional
             Keep the state of about every so many steps only, and run the steps between again in ``backward``: much less
-            memory for one more forward pass, the same bits.
+            memory for one more forward pass, the same bits. For NumPy arrays only.
+        stream : CUDA stream, optional
+            Of Numba, CuPy or PyTorch, or a handle: everything on the GPU happens in its order, ``backward`` included.
 
         Returns
         -------
@@ -160,26 +174,39 @@ class Recurrent(Layer):
         arguments.tape_choice(tape)
         arguments.one_of("outputs", outputs, ("all", "last"))
         arguments.one_of("reverse", reverse, (True, False))
-        x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype))
+        stream = arguments.stream(stream, self.device)
+        with cuda_host.on(stream):
+            return self._run(x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream)
+
+    def _run(self, x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream):
+        x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
+        if checkpoint is not None and cuda_host.on_device(x):
+            raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
         order = arguments.Order(*x.shape[1:3], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         used, raw = self._frozen or weights.used(self)
+        if self.device == "cuda" and not self._frozen:
+            used = self._prepared(used)
         x, last = order.put(x), outputs == "last"
         if checkpoint is None or tape is False:
             y, final, kernel = self._driver.forward(self.layout, used, x, start, order.active, fed, tape is not False)
             y = order.last(y) if last else order.back(y)
         else:
             every = arguments.integer("checkpoint", checkpoint, 1)
-            prepared = used if self._frozen else self._driver.prepare(self.layout, used, self.dtype, self.copies)
+            prepared = used if self._frozen or self.device == "cuda" else self._prepared(used)
             y, final, kernel = stretches.forward(
                 self._driver, self.layout, prepared, x, start, order.active, fed, every, last
             )
             y = order.back_rows(y) if last else order.back(y)
         final = arguments.states_back(self, order, final)
-        return self._kept(tape, self.bare(y), final, Saved(kernel, raw, order, outputs, learned))
+        return self._kept(tape, self.bare(y), final, Saved(kernel, raw, order, outputs, learned, stream))
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
+        with cuda_host.on(tape.saved.stream):
+            return self._run_back(tape, dy, dstate, truncate, need_dx)
+
+    def _run_back(self, tape, dy, dstate, truncate, need_dx):
         saved = tape.saved
         checkpointed = isinstance(saved.kernel, stretches.Tape)
         order, last = saved.order, saved.outputs == "last"
@@ -191,6 +218,8 @@ class Recurrent(Layer):
         else:
             dy = order.put(self.led(dy))
         dfinal = arguments.states(self, order, dstate, "dstate")
+        if checkpointed and any(map(cuda_host.on_device, (dy, *dfinal.values()))):
+            raise ValueError("backward: got arrays on the GPU after checkpoint=, expected NumPy arrays")
         for name in self.layout.states:
             if name not in dfinal:
                 shape = (self.copies, self.layout.lags[name], len(order.rows), self.layout.widths[name])
@@ -201,7 +230,7 @@ class Recurrent(Layer):
         dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx, grads=added)
         weights.accumulate(self, grads, added, saved.raw)
         for name in saved.learned:
-            self.grads[f"initial_{name}"] += self.bare(dinitial[name].sum(axis=(1, 2)))
+            self.grads[f"initial_{name}"] += self.bare(cuda_host.on_host(dinitial[name]).sum(axis=(1, 2)))
         return self.bare(order.back(dx)) if need_dx else None, arguments.states_back(self, order, dinitial)
 
     @contextmanager
@@ -210,7 +239,7 @@ class Recurrent(Layer):
         used, raw = weights.used(self)
         before = {key: value.flags.writeable for key, value in self.params.items()}
         outer = self._frozen
-        self._frozen = self._driver.prepare(self.layout, used, self.dtype, self.copies), raw
+        self._frozen = self._prepared(used), raw
         for value in self.params.values():
             value.flags.writeable = False
         try:
@@ -235,6 +264,11 @@ class Recurrent(Layer):
 
     def _fixed(self) -> set[str]:
         return {p.name for p in self.cell.parameters if not p.trained}
+
+    def _prepared(self, used):
+        """The weights as the driver wants them for several calls."""
+        options = {"driver": self.driver, "precision": self.precision} if self.device == "cuda" else {}
+        return self._driver.prepare(self.layout, used, self.dtype, self.copies, **options)
 
     @property
     def _driver(self):
