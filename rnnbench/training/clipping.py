@@ -21,6 +21,7 @@ algorithm 1 (``norm``); T. Mikolov, Statistical Language Models Based on Neural 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numba.core import types
@@ -67,9 +68,14 @@ def norms(grads: np.ndarray) -> np.ndarray:
     The order of the sum does not depend on R. NaN and infinity pass through: a norm that is not finite tells of one.
     """
     out = np.empty(len(grads))
-    number, double = NUMBA_TYPES[grads.dtype.name], types.Array(types.float64, 1, "C")
-    compile_function(_squares, types.void(types.Array(number, 2, "C"), double))(grads, out)
+    _compiled(grads.dtype.name)(grads, out)
     return np.sqrt(out)
+
+
+@cache
+def _compiled(dtype):
+    grads, out = types.Array(NUMBA_TYPES[dtype], 2, "C"), types.Array(types.float64, 1, "C")
+    return compile_function(_squares, types.void(grads, out))
 
 
 LANES = 16

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnbench.layers import arguments
 from rnnbench.tasks import Task
+from rnnbench.training import blas
 from rnnbench.training.feed import Fed, joined, longest_first
 from rnnbench.training.losses import loss as loss_of
 
@@ -52,10 +53,12 @@ def evaluate(network, task: Task, *, size=1000, length=None, seed=0, rows=ROWS) 
     if len(rngs) != network.copies:
         raise ValueError(f"seed: got {len(rngs)} seeds, expected one for each of {network.copies} replicas")
     right, total, scored = np.zeros((3, network.copies))
-    for correct, lost, count in trials(network, task, rngs, arguments.integer("size", size, 1), length, rows):
-        right += correct.sum(axis=1)
-        total += lost
-        scored += count
+    size = arguments.integer("size", size, 1)
+    with blas.one_thread():
+        for correct, lost, count in trials(network, task, rngs, size, length, rows):
+            right += correct.sum(axis=1)
+            total += lost
+            scored += count
     return Score(right / size, total / np.maximum(scored, 1))
 
 

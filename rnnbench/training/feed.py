@@ -88,7 +88,7 @@ class Feed:
         self.chunk, self.place, self.before = None, self.together, None
 
     def next(self, reached=None) -> Fed:
-        """Return the next batch; `reached` (R,), levels in the curriculum, is for what is drawn from now on."""
+        """Return the next batch; `reached` (R,) is the level of each replica, for what is drawn from now on."""
         if self.place == self.together:
             self.before = {"generators": self._states(), "reached": None if reached is None else reached.tolist()}
             self.chunk, self.place = self._draw(reached), 0

@@ -10,7 +10,7 @@ import numpy as np
 from rnnbench.layers import arguments
 from rnnbench.layers.layer import Layer
 from rnnbench.tasks import Task
-from rnnbench.training import clipping, optimisers
+from rnnbench.training import blas, clipping, optimisers
 from rnnbench.training.curricula import Curriculum
 from rnnbench.training.evaluation import check_fit, run
 from rnnbench.training.feed import Feed
@@ -117,16 +117,17 @@ class Trainer:
         -------
         History
         """
-        for _ in range(arguments.integer("steps", steps, 0)):
-            if not self.active.any():
-                break
-            event = self.step()
-            if callback is not None:
-                callback(event)
+        steps = arguments.integer("steps", steps, 0)
+        with blas.one_thread():
+            for _ in range(steps):
+                if not self.active.any():
+                    break
+                event = self._step()
+                if callback is not None:
+                    callback(event)
         return self.history
 
-    def step(self) -> Event:
-        """Make one update."""
+    def _step(self):
         network, flat, history = self.network, self.flat, self.history
         fed = self._next()
         with np.errstate(all="ignore"):  # what is not finite is found below

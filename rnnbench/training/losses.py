@@ -18,6 +18,8 @@ over time).
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numba.core import types
 from numba.core.extending import register_jitable
@@ -74,7 +76,7 @@ def loss(kind, y, target, mask=None, *, mean="batch", replicas=False):
     y = np.ascontiguousarray(y)
     dy, total = np.empty_like(y), np.zeros(copies)
     flat = (copies, mask.shape[1], y.shape[-1])
-    bad = _compiled(kind, y.dtype)(
+    bad = _compiled(kind, y.dtype.name)(
         y.reshape(flat), target.reshape(flat[: target.ndim - y.ndim + 3]), mask, weight, dy.reshape(flat), total
     )
     if bad >= 0:
@@ -91,9 +93,10 @@ def _target(kind, y, target):
     return arguments.array("target", target.astype(np.int64, copy=False), y.shape[:-1], np.int64)
 
 
+@cache
 def _compiled(kind, dtype):
     """The compiled pass over (R, N, O) logits; it returns where the first target is that is none, or -1."""
-    number = NUMBA_TYPES[dtype.name]
+    number = NUMBA_TYPES[dtype]
     outputs, rows = types.Array(number, 3, "C"), types.Array(types.boolean, 2, "C")
     target = types.Array(types.int64, 2, "C") if kind == "softmax" else outputs
     totals = types.Array(types.float64, 1, "C")

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -97,10 +98,12 @@ class Optimiser:
         """
         active = np.ones(len(values), bool) if active is None else active
         self.steps += 1
-        rates = np.broadcast_to(self.rate * factor, len(values))
-        numbers = np.column_stack(np.broadcast_arrays(*self._numbers(rates))).astype(values.dtype)
+        given = self._numbers(self.rate * factor)
+        numbers = np.empty((len(values), len(given)), values.dtype)
+        for column, number in enumerate(given):
+            numbers[:, column] = number
         states = [self.state[name] for name in self.slots]
-        _compiled(type(self).kernel, values.dtype, len(states))(values, grads, *states, numbers, active)
+        _compiled(type(self).kernel, values.dtype.name, len(states))(values, grads, *states, numbers, active)
 
     def _first(self, slot):
         return 0.0
@@ -138,8 +141,9 @@ def _classes():
     return {name: value for name, value in made.items() if issubclass(value, Optimiser) and value is not Optimiser}
 
 
+@cache
 def _compiled(kernel, dtype, states):
-    number = NUMBA_TYPES[dtype.name]
+    number = NUMBA_TYPES[dtype]
     array, flags = types.Array(number, 2, "C"), types.Array(types.boolean, 1, "C")
     return compile_function(kernel, types.void(*[array] * (3 + states), flags))
 
