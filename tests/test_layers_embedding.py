@@ -71,7 +71,7 @@ def test_a_replica_has_the_bits_it_has_alone():
 @pytest.mark.parametrize(
     ("x", "error", "told"),
     [
-        (np.zeros((2, 3, 4), "float32"), TypeError, "x: got float32, expected a NumPy array of integers"),
+        (np.zeros((2, 3, 4), "float32"), TypeError, "x: got dtype float32, expected a NumPy array of integers"),
         ([[[1]], [[2]]], TypeError, "x: got list, expected a NumPy array of integers"),
         (np.full((2, 3, 4), V), ValueError, "x: got symbols from 5 to 5, expected 0 to 4"),
         (np.full((2, 3, 4), -1), ValueError, "x: got symbols from -1 to -1, expected 0 to 4"),

@@ -189,5 +189,5 @@ def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="layer: got 2 replicas"):
         generate.greedy(Embedding(V, V, seed=[0, 1]), PROMPT, 1)
     layer.parts["readout"].params["bias"][0] = np.nan
-    with pytest.raises(ValueError, match="a logit is NaN"):
+    with pytest.raises(ValueError, match="logits are NaN or infinite"):
         generate.greedy(layer, PROMPT, 1)

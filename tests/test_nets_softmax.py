@@ -188,7 +188,7 @@ def test_bad_arguments_are_refused():
             sampled(**options)
     h, words = draw()
     for layer in (hierarchical(), sampled()):
-        with pytest.raises(ValueError, match="words: got 11 to 11, expected 0 to 10"):
+        with pytest.raises(ValueError, match="words: got symbols from 11 to 11, expected 0 to 10"):
             layer.forward((h, np.full((T, B), V)))
         with pytest.raises(ValueError, match=r"words: got shape \(2, 4\), expected \(3, 4\)"):
             layer.forward((h, words[:2]))

@@ -115,6 +115,18 @@ def features(name, value, lead, size, dtype):
     return array(name, value, (*lead, *[None] * max(len(shape) - len(lead) - 1, 0), size), dtype)
 
 
+def symbols(name, value, size, lead=()):
+    """Return symbols, integers from 0 to size - 1 with the leading axes `lead`, as int64; or refuse them."""
+    if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.integer):
+        got = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise TypeError(f"{name}: got {got}, expected a NumPy array of integers (symbols)")
+    if value.shape[: len(lead)] != lead:
+        raise ValueError(f"{name}: got shape {value.shape}, expected {lead[0]} replicas along its first axis")
+    if value.size and (value.min() < 0 or value.max() >= size):
+        raise ValueError(f"{name}: got symbols from {value.min()} to {value.max()}, expected 0 to {size - 1}")
+    return value.astype(np.int64, copy=False)
+
+
 def check_params(layer):
     """Refuse parameters that were replaced by something of another shape or dtype."""
     for key in layer.params.keys() ^ layer.grads.keys():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rnnbench.layers import arguments
@@ -52,12 +54,13 @@ class Dense(Layer):
 
     def _forward(self, x, state, lengths, keep):
         x = arguments.features("x", x, self.lead, self.input_size, self.dtype)
-        rows = x.reshape(self.copies, -1, self.input_size)
-        y = np.matmul(rows, self.led(self.params["weight"]).swapaxes(-1, -2))
+        y = np.matmul(self._rows(x), self.led(self.params["weight"]).swapaxes(-1, -2))
         if "bias" in self.params:
             y += self.led(self.params["bias"])[:, None]
         y = ACTIVATIONS[self.activation][0](y).reshape(*x.shape[:-1], self.output_size)
-        return y, {}, (x, y if self.activation != "linear" else None)
+        if not keep or self.activation == "linear":
+            return y, {}, (x, None)
+        return y, {}, (x, y.copy())  # what is returned may be edited before the backward pass
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         x, y = self._use(tape)
@@ -65,9 +68,13 @@ class Dense(Layer):
             dy = np.zeros(tape.shape, self.dtype)
         if y is not None:
             dy = dy * ACTIVATIONS[self.activation][1](y)
-        rows, da = x.reshape(self.copies, -1, self.input_size), dy.reshape(self.copies, -1, self.output_size)
+        rows, da = self._rows(x), self._rows(dy)
         self.led(self.grads["weight"])[...] += np.matmul(da.swapaxes(-1, -2), rows)
         if "bias" in self.params:
             self.led(self.grads["bias"])[...] += da.sum(axis=1)
         dx = np.matmul(da, self.led(self.params["weight"])).reshape(x.shape) if need_dx else None
         return dx, {}
+
+    def _rows(self, value):
+        """(*lead, ..., features) as (R, N, features); N is counted, for there may be no features."""
+        return value.reshape(self.copies, math.prod(value.shape[len(self.lead) : -1]), value.shape[-1])

@@ -15,8 +15,8 @@ SAME = 1e-6  # a cell's answers may differ by so much between versions of NumPy
 def describe(layer: Layer) -> dict:
     """Return what a layer is, its parts included, in nested dicts of what JSON can hold.
 
-    Covers each layer's class, its public attributes that are numbers or text (sizes, options), the shapes of its
-    parameters and, of a recurrent layer, its cell: name, options, graph, and what it answers to some fixed numbers.
+    Covers each layer's class, its public attributes that are numbers, text or arrays (sizes, options), the shapes of
+    its parameters and, of a recurrent layer, its cell: name, options, graph, and what it answers to some fixed numbers.
     """
     found = {"class": type(layer).__name__, "dtype": layer.dtype.name, "replicas": layer.replicas}
     found["parts"] = {name: describe(part) for name, part in layer.parts.items()}
@@ -33,7 +33,7 @@ def describe(layer: Layer) -> dict:
 def differences(got, expected, path="network") -> list[str]:
     """Return what differs between two descriptions, in words; of layers of two classes no more than that."""
     if not (isinstance(got, dict) and isinstance(expected, dict)):
-        same = _close(got, expected) if path.endswith(".answers") else got == expected
+        same = got == expected or _close(got, expected)
         return [] if same else [f"{path}: got {_short(got)}, expected {_short(expected)}"]
     keys = [*expected, *(key for key in got if key not in expected)]
     if got.get("class") != expected.get("class"):
@@ -43,17 +43,23 @@ def differences(got, expected, path="network") -> list[str]:
 
 
 def _short(value):
+    if isinstance(value, list) and len(value) > 8:
+        return f"a list of {len(value)}"
     return value.get("class", "other") if isinstance(value, dict) else value
 
 
 def _is_option(key, value):
+    if key.startswith("_") or key in BESIDE:
+        return False
     if isinstance(value, list | tuple):
-        return key not in BESIDE and all(_is_option(key, member) for member in value)
-    return not (key.startswith("_") or key in BESIDE) and isinstance(value, bool | int | float | str | None)
+        return all(_is_option(key, one) and not isinstance(one, np.ndarray) for one in value)
+    return isinstance(value, bool | int | float | str | None | np.ndarray)
 
 
 def _listed(value):
-    """Tuples as lists, as JSON gives them back."""
+    """Tuples and arrays as lists, as JSON gives them back."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return [_listed(member) for member in value] if isinstance(value, list | tuple) else value
 
 
@@ -76,7 +82,10 @@ def _answers(cell, inputs, units):
 
 
 def _close(got, expected):
+    """Whether both are lists of real numbers that differ by rounding errors at most."""
     try:
-        return np.allclose(got, expected, rtol=SAME, atol=SAME, equal_nan=True)
-    except (TypeError, ValueError):  # of other shapes, or nothing at all
+        got, expected = (np.array(value if isinstance(value, list) else None) for value in (got, expected))
+    except ValueError:  # lists of lists of other lengths
         return False
+    real = got.dtype.kind == expected.dtype.kind == "f" and got.shape == expected.shape
+    return bool(real and np.allclose(got, expected, rtol=SAME, atol=SAME, equal_nan=True))

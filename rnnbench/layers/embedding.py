@@ -46,7 +46,7 @@ class Embedding(Layer):
         return f"Embedding({self.input_size}, {self.output_size})"
 
     def _forward(self, x, state, lengths, keep):
-        x = symbols(x, self.input_size, self.lead)
+        x = arguments.symbols("x", x, self.input_size, self.lead)
         places = x.reshape(self.copies, -1) + self.input_size * np.arange(self.copies)[:, None]
         table = self.params["weight"].reshape(-1, self.output_size)
         return table[places].reshape(*x.shape, self.output_size), {}, places.ravel()
@@ -84,7 +84,8 @@ class OneHot(Layer):
         return f"OneHot({self.input_size})"
 
     def _forward(self, x, state, lengths, keep):
-        return one_hot(symbols(x, self.input_size, self.lead), self.input_size, self.dtype), {}, None
+        x = arguments.symbols("x", x, self.input_size, self.lead)
+        return one_hot(x, self.input_size, self.dtype), {}, None
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         self._use(tape)
@@ -93,19 +94,7 @@ class OneHot(Layer):
 
 def one_hot(x, size, dtype="float32"):
     """Return the one-hot vectors, (*x.shape, size), of integers from 0 to size - 1."""
-    x = symbols(x, arguments.integer("size", size, 1))
+    x = arguments.symbols("x", x, arguments.integer("size", size, 1))
     out = np.zeros((x.size, size), dtype)
     out[np.arange(x.size), x.ravel()] = 1
     return out.reshape(*x.shape, size)
-
-
-def symbols(x, size, lead=()):
-    """Return x as an integer array with the leading axes `lead` and all numbers from 0 to size - 1, or refuse it."""
-    if not isinstance(x, np.ndarray) or not np.issubdtype(x.dtype, np.integer):
-        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"x: got {kind}, expected a NumPy array of integers (symbols)")
-    if x.shape[: len(lead)] != lead:
-        raise ValueError(f"x: got shape {x.shape}, expected {lead[0]} replicas along its first axis")
-    if x.size and (x.min() < 0 or x.max() >= size):
-        raise ValueError(f"x: got symbols from {x.min()} to {x.max()}, expected 0 to {size - 1}")
-    return x

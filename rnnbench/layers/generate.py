@@ -79,7 +79,8 @@ def sample(layer, prompt, steps, rng, *, temperature=1.0, top_k=None, state=None
     ((rng,), _) = arguments.generators([rng])
 
     def draw(logp):
-        logp = logp / temperature
+        with np.errstate(over="ignore"):
+            logp = (logp - logp.max(axis=-1, keepdims=True)) / temperature
         if top_k is not None and top_k < logp.shape[-1]:
             worse = np.argsort(-logp, axis=-1, kind="stable")[:, top_k:]
             np.put_along_axis(logp, worse, -np.inf, axis=-1)
@@ -171,9 +172,11 @@ def _write(layer, prompt, steps, state, stop, choose):
 def _next(layer, symbols, state):
     """ln P of every next symbol, (B, V), and the state after `symbols`."""
     logits, state = layer.forward(symbols, state, tape=False)
-    if np.isnan(logits[-1]).any():
-        raise ValueError(f"{layer!r}: a logit is NaN, expected numbers to choose a symbol by")
-    return log_softmax(logits[-1].astype(np.float64), axis=-1), state
+    with np.errstate(invalid="ignore"):
+        logp = log_softmax(logits[-1].astype(np.float64), axis=-1)
+    if np.isnan(logp).any():
+        raise ValueError(f"{layer!r}: logits are NaN or infinite, expected numbers to choose a symbol by")
+    return logp, state
 
 
 def _lengths(written, stop):

@@ -93,6 +93,11 @@ class Layer:
         state : dict
         tape : Tape
             With ``tape=True`` only.
+
+        Notes
+        -----
+        A tape may keep what it was given, not copies: leave x, state and parameters as they are until ``backward``.
+        What is returned may be edited.
         """
         arguments.tape_choice(tape)
         y, state, saved = self._forward(x, state, lengths, tape is not False)

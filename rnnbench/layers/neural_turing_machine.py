@@ -104,6 +104,8 @@ class NeuralTuringMachine(Layer):
         steps, rows = x.shape[-3:-1]
         there = sequences.running(lengths, steps, rows)
         carried, given = self._initial(state, rows)
+        if not steps:
+            carried = self._started(carried)
         x = np.where(there[..., None], self.led(x), self.dtype.type(0))
         y = np.zeros((self.copies, steps, rows, self.output_size), self.dtype)
         tapes = []
@@ -117,7 +119,7 @@ class NeuralTuringMachine(Layer):
                 y[:, t] = np.where(there[t][:, None], out, self.dtype.type(0))
                 tapes.append(tape)
         final = {"controller": carried["controller"]} if carried["controller"] else {}
-        final |= {key: self.bare(carried[key]) for key in CARRIED}
+        final |= {key: self.bare(carried[key]).copy() for key in CARRIED}  # the tape keeps what was carried
         return self.bare(y), final, (tapes, there, given, of.shapes(final))
 
     def _initial(self, state, rows):

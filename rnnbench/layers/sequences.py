@@ -23,13 +23,8 @@ def running(lengths, steps, rows):
 
 def symbols(name, value, size, lead):
     """Return `value`, symbols (*lead, T, B) from 0 to size - 1, or refuse it."""
-    if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.integer):
-        kind = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise TypeError(f"{name}: got {kind}, expected a NumPy array of integers (symbols)")
-    arguments.array(name, value, (*lead, None, None), value.dtype)
-    if value.size and (value.min() < 0 or value.max() >= size):
-        raise ValueError(f"{name}: got symbols from {value.min()} to {value.max()}, expected 0 to {size - 1}")
-    return value
+    value = arguments.symbols(name, value, size)
+    return arguments.array(name, value, (*lead, None, None), np.int64)
 
 
 def same_rows(first, rows, second, other):
@@ -42,11 +37,6 @@ def of_words(layer, x, vocabulary):
     """Return hidden vectors (R, N, H) and words (R, N) out of a pair ((*lead, ..., H), (*lead, ...)), or refuse it."""
     h, words = pair("x", x, "h", "words")
     h = arguments.features("h", h, layer.lead, layer.input_size, layer.dtype)
-    if not isinstance(words, np.ndarray) or words.dtype.kind not in "iu":
-        got = f"dtype {words.dtype}" if isinstance(words, np.ndarray) else type(words).__name__
-        raise TypeError(f"words: got {got}, expected a NumPy array of integers")
-    arguments.array("words", words, h.shape[:-1], words.dtype)
-    if words.size and (words.min() < 0 or words.max() >= vocabulary):
-        raise ValueError(f"words: got {words.min()} to {words.max()}, expected 0 to {vocabulary - 1}")
+    words = arguments.array("words", arguments.symbols("words", words, vocabulary), h.shape[:-1], np.int64)
     count = words.size // layer.copies
-    return h.reshape(layer.copies, count, layer.input_size), words.reshape(layer.copies, count).astype(np.int64)
+    return h.reshape(layer.copies, count, layer.input_size), words.reshape(layer.copies, count)

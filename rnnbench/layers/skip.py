@@ -38,6 +38,11 @@ class Skip(Layer):
 
     def __init__(self, **layers: Layer):
         parts = of.together(layers)
+        for name, part in parts.items():
+            if getattr(part, "input_size", None) is None or getattr(part, "output_size", None) is None:
+                raise ValueError(
+                    f"part {name!r}: {part!r} has no widths of its own, expected a layer with a fixed size"
+                )
         first = next(iter(parts.values()))
         super().__init__(dtype=first.dtype, replicas=first.replicas)
         self.parts = parts

@@ -66,7 +66,7 @@ class Tree(Layer):
         steps, rows = x.shape[-3:-1]
         there = sequences.running(lengths, steps, rows)
         leaves = there.sum(axis=0)
-        children = balanced(leaves) if children is None else _checked(children, leaves, steps)
+        children = balanced(leaves, steps) if children is None else _checked(children, leaves, steps)
 
         vectors = np.zeros((self.copies, rows, steps + len(children), self.hidden_size), self.dtype)
         row, leaf = np.nonzero(there.T)
@@ -105,13 +105,15 @@ class Tree(Layer):
         return dx, {}
 
 
-def balanced(leaves):
+def balanced(leaves, steps=None):
     """Return the children of balanced trees over so many leaves in each row.
 
     Parameters
     ----------
     leaves : (B,) integers
-        T is the largest of them. Node n < T is leaf n of a row; T, T + 1 ... are its inner nodes.
+    steps : int, optional
+        T, the steps of x; the largest of `leaves` unless given. Node n < T is leaf n of a row; T, T + 1 ... are its
+        inner nodes.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def balanced(leaves):
         of a row. The last node of a row is its root, one leaf is its own.
     """
     leaves = np.asarray(leaves)
-    steps = int(leaves.max(initial=0))
+    steps = int(leaves.max(initial=0)) if steps is None else steps
     children = np.full((max(steps - 1, 0), len(leaves), 2), -1)
     for count in np.unique(leaves):
         level, made = list(range(count)), []

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from rnnbench.layers import arguments, sequences
+from rnnbench.layers import parts as of
 from rnnbench.layers.dense import Dense
 from rnnbench.layers.layer import Layer
 from rnnbench.layers.recurrent import Recurrent
@@ -69,7 +70,7 @@ class VectorToSequence(Layer):
         context = arguments.array("context", context, (*self.lead, None, self.context_size), self.dtype)
         inputs = arguments.array("inputs", inputs, (*self.lead, None, None, self.input_size), self.dtype)
         sequences.same_rows("context", context.shape[-2], "inputs", inputs.shape[-2])
-        state, tapes = dict(state or {}), {}
+        state, tapes = dict(of.states(state, self.parts["recurrent"].layout.states)), {}
         for name in self.parts["recurrent"].layout.states:
             if f"initial_{name}" in self.parts and name not in state:
                 flat, _, *tapes[name] = self.parts[f"initial_{name}"].forward(context, tape=keep)

@@ -30,7 +30,19 @@ def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 
 def added_to(layer) -> dict[str, np.ndarray] | None:
-    """Return the arrays that a driver can add its gradients to, or None: large ones are then passed over once less."""
+    """Return the arrays that a driver can add its gradients to, or None: large ones are then passed over once less.
+
+    Raises
+    ------
+    ValueError
+        For a gradient that was replaced by something that does not fit: drivers write to addresses.
+    """
+    for key, value in layer.params.items():
+        grad = layer.grads.get(key)
+        fits = isinstance(grad, np.ndarray) and grad.shape == value.shape and grad.dtype == layer.dtype
+        if not (fits and grad.flags.writeable):
+            got = f"{grad.dtype} of shape {grad.shape}" if isinstance(grad, np.ndarray) else type(grad).__name__
+            raise ValueError(f"grads[{key!r}]: got {got}, expected a writeable {layer.dtype} of shape {value.shape}")
     if layer.cell.weights or layer.bias == "torch":
         return None
     fixed, grads = layer._fixed(), {}

@@ -7,6 +7,7 @@ Every public name of the files here is found by its file, ``training.losses``; `
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import Any
 
 _LAZY = {
@@ -20,4 +21,6 @@ def __getattr__(name: str) -> Any:
     """Import on first use: what only draws schedules needs no compiler."""
     if name in _LAZY:
         return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    if name in (module.name for module in pkgutil.iter_modules(__path__)):
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,144 @@
+"""Corners of layers: nothing to run over, other integer types, results edited before backward, what must be refused."""
+
+import numpy as np
+import pytest
+
+import rnnbench
+from rnnbench import Recurrent, layers
+from rnnbench.layers import generate, saving
+
+F = "float64"
+
+
+def draw(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def test_a_balanced_tree_does_not_depend_on_steps_beyond_all_rows():
+    tree, x, lengths = layers.Tree(2, 3, dtype=F), draw(6, 3, 2), np.array([4, 3, 1])
+    y, _ = tree.forward(x[:4], lengths=lengths)
+    longer, _ = tree.forward(x, lengths=lengths)
+    np.testing.assert_array_equal(longer, y)
+    dx, _ = tree.backward(np.ones_like(y))
+    assert dx[:4].any(axis=(0, 2)).all() and not dx[4:].any()
+
+
+def test_a_dense_layer_may_have_no_input():
+    layer = layers.Dense(0, 3, dtype=F)
+    y, _ = layer.forward(np.zeros((4, 2, 0)))
+    np.testing.assert_array_equal(y, np.broadcast_to(layer.params["bias"], (4, 2, 3)))
+    dx, _ = layer.backward(np.ones_like(y))
+    assert dx.shape == (4, 2, 0)
+    np.testing.assert_array_equal(layer.grads["bias"], [8, 8, 8])
+
+
+@pytest.mark.parametrize("kind", ["uint64", "int8", "uint8", "int32"])
+@pytest.mark.parametrize(
+    "make", [lambda: layers.Embedding(5, 3), lambda: layers.OneHot(5), lambda: layers.WindowModel(5, 3, 2, 2)]
+)
+def test_symbols_may_be_any_integers(make, kind):
+    x = np.array([[0, 4], [3, 1]])
+    layer = make()
+    np.testing.assert_array_equal(layer.forward(x.astype(kind))[0], layer.forward(x)[0])
+
+
+@pytest.mark.parametrize("controller", ["feed-forward", "lstm"])
+def test_a_turing_machine_without_steps_passes_its_state_on(controller):
+    layer = layers.NeuralTuringMachine(2, 3, slots=5, width=4, hidden_size=3, controller=controller, device="reference")
+    _, usual = layer.forward(np.zeros((1, 2, 2), "float32"), tape=False)
+    y, final = layer.forward(np.zeros((0, 2, 2), "float32"))
+    assert y.shape == (0, 2, 3) and final.keys() == usual.keys()
+    _, dinitial = layer.backward(y, final)
+    np.testing.assert_array_equal(dinitial["memory"], final["memory"])
+
+
+def _turing():
+    layer = layers.NeuralTuringMachine(2, 3, slots=5, width=4, hidden_size=3, controller="feed-forward", dtype=F)
+    return layer, draw(4, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (layers.Dense(2, 3, activation="tanh", dtype=F), draw(4, 2)),
+        lambda: (layers.Pool("max", dtype=F), draw(4, 1, 2)),
+        lambda: (Recurrent("lstm", 2, 3, dtype=F, device="reference"), draw(4, 1, 2)),
+        lambda: (layers.Attention(2, 2, dtype=F), (draw(4, 1, 2), draw(3, 1, 2))),
+        _turing,
+    ],
+)
+def test_what_is_returned_may_be_edited(make):
+    def gradients(edit):
+        layer, x = make()
+        y, state = layer.forward(x)
+        dy = np.ones_like(y)
+        if edit:
+            for value in (y, *state.values()):
+                value[...] = 7
+        return layer.backward(dy)[0], layer.gradients()
+
+    np.testing.assert_equal(gradients(True), gradients(False))
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3, F), np.zeros(4, "float32"), 0.0, np.broadcast_to(np.float32(0), 3)])
+def test_a_gradient_that_does_not_fit_is_refused(wrong):
+    layer = Recurrent("elman", 2, 3, device="reference")
+    layer.forward(np.zeros((2, 2, 2), "float32"))
+    layer.grads["bias"] = wrong
+    with pytest.raises(ValueError, match=r"grads\['bias'\]: got .*, expected a writeable float32 of shape \(3,\)"):
+        layer.backward(None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (
+            lambda: layers.HierarchicalSoftmax(3, 4, classes=np.array([0, 0, 1, 1])),
+            lambda: layers.HierarchicalSoftmax(3, 4, classes=np.array([0, 1, 0, 1])),
+            r"network\.classes: got \[0, 0, 1, 1\], expected \[0, 1, 0, 1\]",
+        ),
+        (
+            lambda: layers.SampledSoftmax(3, 40, distribution="uniform"),
+            lambda: layers.SampledSoftmax(3, 40),
+            r"network\.q: got a list of 40",
+        ),
+    ],
+)
+def test_a_file_of_other_word_classes_is_refused(tmp_path, one, other, told):
+    saving.save(one(), tmp_path / "a.npz")
+    saving.load(one(), tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=told):
+        saving.load(other(), tmp_path / "a.npz")
+
+
+def test_parts_without_widths_are_refused_by_skip():
+    with pytest.raises(ValueError, match="part 'a': .*has no widths"):
+        layers.Skip(a=layers.Dropout(0.1))
+
+
+def test_a_state_that_is_no_dict_is_refused():
+    layer = layers.VectorToSequence(2, 0, 3, device="reference")
+    x = np.zeros((2, 2), "float32"), np.zeros((3, 2, 0), "float32")
+    with pytest.raises(TypeError, match="state: got int, expected a dict"):
+        layer.forward(x, 5)
+    with pytest.raises(ValueError, match=r"state: got \['z'\], expected some of \['h', 'c'\]"):
+        layer.forward(x, {"z": 5})
+
+
+def test_the_coldest_draw_is_the_most_probable_symbol():
+    model, prompt = layers.WindowModel(4, 2, 3, 5), np.zeros((1, 6), int)
+    drawn = generate.sample(model, prompt, 4, 0, temperature=1e-310)
+    np.testing.assert_array_equal(drawn.symbols, generate.greedy(model, prompt, 4).symbols)
+    assert drawn.symbols.any()
+
+
+def test_an_infinite_logit_is_refused():
+    model = layers.WindowModel(4, 2, 3, 5)
+    model.parts["readout"].params["bias"][1] = np.inf
+    with pytest.raises(ValueError, match="logits are NaN or infinite"):
+        generate.greedy(model, np.zeros((1, 1), int), 2)
+
+
+def test_all_folders_are_found_by_name():
+    for name in ("cells", "layers", "probes", "tasks", "training"):
+        assert getattr(rnnbench, name).__name__ == f"rnnbench.{name}" and name in rnnbench.__all__
