@@ -23,6 +23,8 @@ Sources: K. Helfrich, D. Willmott and Q. Ye, Orthogonal Recurrent Neural Network
 matrix exponential in place of Cayley's transform.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from rnnbench.cells._activation import activated
@@ -55,19 +57,27 @@ def cayley(a, eye):
     return q
 
 
+@lru_cache(maxsize=2)  # the backward pass, and every call with the same weights, asks again
+def _cayley_of(numbers, dtype, size):
+    """`cayley` of the free parameters with these bytes."""
+    q = cayley(*skew(np.frombuffer(numbers, dtype).reshape(size, size)))
+    q.flags.writeable = False
+    return q
+
+
 def scaled_cayley(reflections):
     """Return the map from R to Q."""
 
     def used(raw):
         r = raw["weight_hh"]
-        q = cayley(*skew(r)) * signs(len(r), reflections)
+        q = _cayley_of(r.tobytes(), r.dtype.str, len(r)) * signs(len(r), reflections)
         return {"weight_hh": q.astype(r.dtype)}
 
     def gradient(raw, dused):
         r = raw["weight_hh"]
         a, eye = skew(r)
         dq = dused["weight_hh"] * signs(len(r), reflections)
-        m = -np.linalg.solve(eye - a, dq @ (eye + cayley(a, eye)).T)
+        m = -np.linalg.solve(eye - a, dq @ (eye + _cayley_of(r.tobytes(), r.dtype.str, len(r))).T)
         return {"weight_hh": (m - m.T).astype(r.dtype)}
 
     def free(shapes):
