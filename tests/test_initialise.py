@@ -251,3 +251,38 @@ def test_a_cell_brings_its_own_recipe_and_unit_values():
     wrong = replace(cell, parameters=(replace(parameter, initial=lambda width: np.zeros(width + 1)),))
     with pytest.raises(ValueError, match=r"parameter 'period': initial has shape \(5,\), expected \(4,\)"):
         Recurrent(wrong, 2, 4)
+
+
+@pytest.mark.parametrize("units", [1, 10, 15, 40])
+def test_sparse_has_fifteen_numbers_in_each_row_and_the_spectral_radius(units):
+    layer = make("elman", H=units, init={"name": "sparse", "gain": 0.95, "input_std": 0.01})
+    w = layer.params["weight_hh"]
+    assert (np.count_nonzero(w, axis=1) == min(units, 15)).all()
+    assert radius(w) == pytest.approx(0.95)
+    if units == 40:  # other places in other rows
+        assert len({tuple(np.flatnonzero(row)) for row in w}) > 1
+    assert 0.005 < np.std(layer.params["weight_ih"]) < 0.02
+
+
+@pytest.mark.parametrize(("bias", "key"), [(True, "bias"), ("torch", "bias_ih")])
+def test_chrono_spreads_the_time_constants_of_the_gates(bias, key):
+    layer = make("lstm", H=2000, I=1, bias=bias, init={"name": "gaussian", "chrono": 50})
+    forget, enter = (layer.gate_bias(gate, key) for gate in "fi")
+    steps = np.exp(forget)  # uniform on 1 ... 49
+    assert 1 <= steps.min() < 1.5 and 48.5 < steps.max() <= 49
+    assert abs(steps.mean() - 25) < 1 and abs(steps.std() - 48 / np.sqrt(12)) < 1
+    np.testing.assert_array_equal(enter, -forget)
+    assert not layer.gate_bias("o", key).any() and not layer.gate_bias("g", key).any()
+
+
+@pytest.mark.parametrize(
+    ("cell", "chrono", "told"),
+    [
+        ("lstm", 2, "chrono 2, expected more than 2"),
+        ("lstm", "9", "not a number"),
+        ("gru", 9, "chrono 9 given, but the layer has no bias of a gate"),
+    ],
+)
+def test_bad_chrono_is_refused(cell, chrono, told):
+    with pytest.raises(ValueError, match=told):
+        make(cell, init={"chrono": chrono})

@@ -8,12 +8,18 @@
 ``symmetric``        square recurrent blocks Q diag Q^T with a given spectral radius (gain), others gaussian
 ``spectral_radius``  square recurrent gaussian blocks scaled so that the largest \\|eigenvalue\\| is gain
 ``singular_value``   square recurrent gaussian blocks scaled so that the largest singular value is gain
+``sparse``           square recurrent blocks with 15 gaussian numbers in each row, scaled like ``spectral_radius``
 ===================  =====================================================================================
 
-A recipe is a name, or a dict ``{"name": ..., "gain": ..., "forget_bias": ..., "input": ..., "input_std": ...}``:
-`gain` scales the recurrent blocks (every block that does not come from x), `forget_bias` is added to the bias of gate
-f, `input` is the standard deviation times sqrt(I) of the blocks from x (1 unless given), `input_std` that standard
-deviation itself, whatever I is.
+A recipe is a name, or a dict ``{"name": ..., "gain": ..., "forget_bias": ..., "chrono": ..., "input": ...,
+"input_std": ...}``: `gain` scales the recurrent blocks (every block that does not come from x), `forget_bias` is added
+to the bias of gate f, `chrono` T makes that bias ln U(1, T - 1) and the bias of gate i its negative, so that the gates'
+time constants are spread up to T steps, `input` is the standard deviation times sqrt(I) of the blocks from x (1 unless
+given), `input_std` that standard deviation itself, whatever I is.
+
+Of their authors: the "smart tanh" of Pascanu, Mikolov and Bengio (On the difficulty of training recurrent neural
+networks, ICML 2013) is ``{"name": "sparse", "gain": 0.95, "input_std": 0.01}``; chrono initialisation is that of
+C. Tallec and Y. Ollivier, Can recurrent neural networks warp time?, ICLR 2018.
 """
 
 from __future__ import annotations
@@ -65,8 +71,18 @@ def singular_value(rng, shape, gain):
     return w * (gain / np.linalg.norm(w, 2))
 
 
-RECURRENT = {f.__name__: f for f in (gaussian, orthogonal, identity, symmetric, spectral_radius, singular_value)}
-NEEDS_SQUARE = {identity, symmetric, spectral_radius}
+def sparse(rng, shape, gain):
+    """As `spectral_radius`, of a matrix with 15 numbers that are not 0 in each row (all, if there are no more)."""
+    _square("sparse", shape)
+    kept = rng.permuted(np.tile(np.arange(shape[1]) < SPARSE, (shape[0], 1)), axis=1)
+    w = np.where(kept, gaussian(rng, shape, 1.0), 0.0)
+    return w * (gain / np.abs(np.linalg.eigvals(w)).max())
+
+
+SPARSE = 15  # numbers of a row
+SHAPED = (gaussian, orthogonal, identity, symmetric, spectral_radius, singular_value, sparse)
+RECURRENT = {f.__name__: f for f in SHAPED}
+NEEDS_SQUARE = {identity, symmetric, spectral_radius, sparse}
 
 
 def initialise(layout: Layout, bias, init, rng) -> dict[str, np.ndarray]:
@@ -99,7 +115,12 @@ def initialise(layout: Layout, bias, init, rng) -> dict[str, np.ndarray]:
     else:
         _fill_blocks(layout, params, recipe, rng)
     if recipe["forget_bias"]:
-        _add_forget_bias(layout, params, recipe["forget_bias"], bias)
+        value = recipe["forget_bias"]
+        _gate_bias(layout, params, "f", bias, f"forget_bias {value}")[...] += value
+    if recipe["chrono"] is not None:
+        forget, enter = (_gate_bias(layout, params, gate, bias, f"chrono {recipe['chrono']}") for gate in "fi")
+        forget[...] = np.log(rng.uniform(1.0, recipe["chrono"] - 1.0, forget.shape))
+        enter[...] = -forget
     for parameter in layout.cell.parameters:
         params[parameter.name] = unit_values(parameter, layout.parameter_widths[parameter.name])
     for name in layout.learned:
@@ -129,18 +150,21 @@ def _recipe(init):
     if not isinstance(init, str | Mapping):
         raise ValueError(f"init: got {init!r}, expected a name or a dict")
     recipe = {"name": init} if isinstance(init, str) else init
-    defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0, "input_std": None}
+    optional = "input_std", "chrono"
+    defaults = {"name": "uniform", "gain": 1.0, "forget_bias": 0.0, "input": 1.0} | dict.fromkeys(optional)
     if unknown := set(recipe) - set(defaults):
         raise ValueError(f"init: got keys {sorted(unknown)}, expected some of {list(defaults)}")
     recipe = defaults | dict(recipe)
     allowed = ["uniform", *RECURRENT]
     if recipe["name"] not in allowed:
         raise ValueError(f"init: got {recipe['name']!r}, expected one of {', '.join(allowed)}")
-    for key in ("gain", "forget_bias", "input", *(("input_std",) if recipe["input_std"] is not None else ())):
+    for key in ("gain", "forget_bias", "input", *(key for key in optional if recipe[key] is not None)):
         if isinstance(recipe[key], bool) or not isinstance(recipe[key], int | float | np.number):
             raise ValueError(f"init: {key} {recipe[key]!r} is not a number")
     if recipe["input_std"] is not None and not recipe["input_std"] >= 0:
         raise ValueError(f"init: input_std {recipe['input_std']!r}, expected at least 0")
+    if recipe["chrono"] is not None and not recipe["chrono"] > 2:
+        raise ValueError(f"init: chrono {recipe['chrono']!r}, expected more than 2 steps")
     return recipe
 
 
@@ -158,13 +182,13 @@ def _fill_blocks(layout, params, recipe, rng):
         params[block.key][block.start : block.stop] = value
 
 
-def _add_forget_bias(layout, params, value, bias):
+def _gate_bias(layout, params, gate, bias, asked):
+    """The view of a gate's bias."""
     key = {True: "bias", "torch": "bias_ih"}.get(bias)
     rows = layout.torch_bias_rows(INPUT) if bias == "torch" else layout.bias_rows
-    if key is None or "f" not in rows:
-        raise ValueError(f"init: forget_bias {value} given, but the layer has no bias of a gate called 'f'")
-    start, stop = rows["f"]
-    params[key][start:stop] += value
+    if key is None or gate not in rows:
+        raise ValueError(f"init: {asked} given, but the layer has no bias of a gate called {gate!r}")
+    return params[key][slice(*rows[gate])]
 
 
 def _bias_size(layout, key):

@@ -1,0 +1,112 @@
+"""Pascanu's regulariser: gradients that neither shrink nor grow on their way back through time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rnnbench.layers.layer import Layer
+from rnnbench.layers.recurrent import Recurrent
+
+
+class Omega(Layer):
+    """A simple recurrent layer whose backward pass adds the gradient of `weight` times Omega to that of its matrix R.
+
+    With d_t = dE/dh_t, the gradient of the loss by the state at step t along all its paths, and J_t = dh_t/dh_{t-1} =
+    diag(phi'(a_t)) W::
+
+        Omega = sum over t of (||d_t J_t|| / ||d_t|| - 1)^2
+
+    in which the gradient neither vanishes nor explodes where it matters, along d_t. Of Omega's gradient only the
+    immediate part is taken: d_t and the states count as constants, W alone varies. For a linear layer with an
+    orthogonal W, Omega is 0.
+
+    Omega is summed over time and averaged over the batch, as the loss is. Steps at which d_t is 0 do not count. The
+    authors' code differs from the paper in that it compares *squared* norms and divides by the number of steps that
+    count.
+
+    Parameters
+    ----------
+    layer : Recurrent
+        Of a cell h_t = phi(W x_t + R h_{t-1} + b): ``elman`` with any activation, ``irnn``.
+    weight : float >= 0
+        The paper's lambda.
+
+    Attributes
+    ----------
+    value : float or (R,) array
+        Omega at the last backward pass, without `weight`; NaN before.
+
+    Notes
+    -----
+    Called like the layer itself, without ``truncate`` and the layer's own options: Omega is about the whole way back.
+
+    Source: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML 2013,
+    equations 9 and 10.
+    """
+
+    def __init__(self, layer: Recurrent, weight: float):
+        if not isinstance(layer, Recurrent) or not _is_simple(layer.layout):
+            raise ValueError(
+                f"layer: got {layer!r}, expected a Recurrent of a cell h = phi(W x + R h + b), such as elman"
+            )
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise ValueError(f"weight: got {weight!r}, expected a number >= 0")
+        super().__init__(dtype=layer.dtype, replicas=layer.replicas)
+        self.parts = {"layer": layer}
+        self.input_size, self.output_size, self.weight = layer.input_size, layer.output_size, float(weight)
+        self.value = np.nan
+
+    def __repr__(self) -> str:
+        return f"Omega({self.parts['layer']!r}, weight={self.weight})"
+
+    def _forward(self, x, state, lengths, keep):
+        y, final, *tape = self.parts["layer"].forward(x, state, lengths=lengths, tape=keep)
+        return y, final, (y, tape)
+
+    def _backward(self, tape, dy, dstate, truncate, need_dx):
+        if truncate is not None:
+            raise ValueError(f"truncate: got {truncate}, expected None with Omega, which is about the whole way back")
+        layer = self.parts["layer"]
+        y, inner = self._use(tape)
+        out = layer.backward(dy, dstate, tape=inner[0], need_dx=need_dx)
+        if dy is not None:
+            last = None if dstate is None else dstate.get("h")
+            self._add(self.led(y), self.led(dy), None if last is None else self.led(last))
+        return out
+
+    def _add(self, h, dy, last):
+        """Walk back in time; rows that have ended have h = 0 and dy = 0, so their d_t is 0 till their end."""
+        (stage,) = self.parts["layer"].cell.stages
+        w = self.led(self.parts["layer"].params["weight_hh"])
+        value, gradient = np.zeros(len(h)), np.zeros_like(w)
+        d = np.zeros_like(dy[:, 0]) if last is None else last
+        for t in range(h.shape[1] - 1, -1, -1):
+            d = d + dy[:, t]
+            (local,), _, _ = stage.backward((d,), (), (h[:, t],), (), ())
+            back = local @ w
+            one, by_back = _term(d, back)
+            value += one
+            gradient += local.swapaxes(-1, -2) @ by_back
+            d = back
+        self.value = self.bare(value)
+        self.led(self.parts["layer"].grads["weight_hh"])[...] += self.weight * gradient
+
+
+def _term(d, back):
+    """(||back|| / ||d|| - 1)^2 of a step, summed over rows and divided by their number, and its gradient by back."""
+    before, after = (np.linalg.norm(v, axis=-1, keepdims=True) for v in (d, back))
+    counts = before > 0
+    before = np.where(counts, before, 1)
+    off = np.where(counts, after / before - 1, 0)
+    by_back = 2 * off / (before * np.where(after > 0, after, 1)) * back / d.shape[1]
+    return np.square(off, dtype=np.float64).sum(axis=(1, 2)) / d.shape[1], by_back.astype(back.dtype)
+
+
+def _is_simple(layout):
+    """Whether the Jacobian is diag(phi'(a)) W, with phi' a function of the state."""
+    cell, (stage, *more) = layout.cell, layout.cell.stages
+    if more or stage.makes != ("h",) or stage.reads or stage.parameters or cell.weights or layout.saved != (0,):
+        return False
+    return [set(gate.sources) for gate in stage.gates] == [{"x", "h"}]
