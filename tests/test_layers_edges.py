@@ -112,7 +112,7 @@ def test_a_file_of_other_word_classes_is_refused(tmp_path, one, other, told):
 
 
 def test_parts_without_widths_are_refused_by_skip():
-    with pytest.raises(ValueError, match="part 'a': .*has no widths"):
+    with pytest.raises(ValueError, match=r"part 'a': .*has no widths"):
         layers.Skip(a=layers.Dropout(0.1))
 
 
