@@ -15,12 +15,14 @@ Source: W. Zaremba and I. Sutskever, Learning to Execute, 2014, section 4.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rnnbench.layers import arguments
+from rnnbench.tasks import Task
 
 KINDS = ("baseline", "naive", "mix", "combined")
 
@@ -53,10 +55,24 @@ class Curriculum:
         arguments.one_of("curriculum", self.kind, KINDS)
         if not isinstance(self.levels, tuple | list) or not self.levels:
             raise ValueError(f"levels: got {self.levels!r}, expected at least one length or pair (task, length)")
-        if not 0 <= self.raise_at <= 1:
+        if not isinstance(self.raise_at, int | float) or not 0 <= self.raise_at <= 1:
             raise ValueError(f"raise_at: got {self.raise_at!r}, expected a number in [0, 1]")
         arguments.integer("every", self.every, 1)
         arguments.integer("size", self.size, 1)
+
+    def check(self, task: Task) -> None:
+        """Refuse levels that cannot be mixed in one batch of the task that is trained."""
+        for level in self.levels:
+            if isinstance(level, tuple) and not (len(level) == 2 and isinstance(level[0], Task)):
+                raise ValueError(f"levels: got {level!r}, expected a length or a pair (task, length)")
+            own, length = level if isinstance(level, tuple) else (task, level)
+            arguments.integer("length of a level", length, own.shortest)
+            for what in ("loss", "symbols", "inputs", "outputs"):
+                if getattr(own, what) != getattr(task, what):
+                    raise ValueError(
+                        f"levels: task {own.name!r} has {what} {getattr(own, what)!r}, "
+                        f"expected {getattr(task, what)!r} as {task.name!r} has"
+                    )
 
     @property
     def climbs(self) -> bool:
@@ -82,9 +98,10 @@ class Curriculum:
         from rnnbench.training.evaluation import evaluate
 
         levels = reached.copy()
+        seeds = rngs if network.replicas is not None else rngs[0]
         for level in np.unique(reached[reached < len(self.levels) - 1]):
             here, length = self.at(level, task)
-            seeds = rngs if network.replicas is not None else rngs[0]
-            score = evaluate(network, here, size=self.size, length=length, seed=seeds)
+            # each level with the same numbers: what a replica is asked must not depend on the levels of the others
+            score = evaluate(network, here, size=self.size, length=length, seed=copy.deepcopy(seeds))
             levels[(reached == level) & (score.success >= self.raise_at)] += 1
         return levels

@@ -64,6 +64,7 @@ def evaluate(network, task: Task, *, size=1000, length=None, seed=0, rows=ROWS) 
 
 def trials(network, task, rngs, size, length=None, rows=ROWS) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield, batch by batch: (R, rows) bools that say what is right, summed losses (R,), and scored positions (R,)."""
+    rows = arguments.integer("rows", rows, 1)
     for start in range(0, size, rows):
         drawn = [longest_first(task.batch(rng, min(rows, size - start), length)) for rng in rngs]
         fed = Fed(*(None if a is None else a[0] for a in joined(drawn, 1, network.dtype)))

@@ -3,7 +3,9 @@
 A generator's call costs as much for one short batch as for many, so the sequences of several steps are drawn together.
 What a replica gets depends on its own generator alone, not on the replicas beside it. Rows of several lengths are
 sorted, longest first; where replicas differ in their lengths a row runs as long as the longest of its place, and the
-mask keeps what follows a row's own end out of the loss: the bits of its gradient are the same.
+mask keeps what follows a row's own end out of the loss. So its gradient is the same: to the bit if the batch has as
+many steps as it has alone, and to rounding in the tasks whose T is drawn (Reber's strings, programs, translations), for
+BLAS adds a dense layer's products up in an order that depends on how many rows there are.
 """
 
 from __future__ import annotations
@@ -81,6 +83,8 @@ class Feed:
     def __init__(self, task: Task, rngs, size: int, dtype, *, length=None, curriculum=None):
         self.task, self.rngs, self.size, self.dtype = task, list(rngs), size, dtype
         self.length, self.curriculum = task.length if length is None else length, curriculum
+        if curriculum is not None:
+            curriculum.check(task)
         hardest, longest = curriculum.at(len(curriculum.levels) - 1, task) if curriculum else (task, self.length)
         steps = len(hardest.batch(np.random.default_rng(0), 1, longest).x)
         self.shortest = steps if curriculum else 0  # easier sequences are padded, so that all batches are alike

@@ -47,6 +47,21 @@ class Flat:
                 arrays[path] = network.bare(buffer[:, place].reshape(network.copies, *_one(network, arrays[path])))
         network.bind(params, grads)
 
+    def check(self, network: Layer) -> None:
+        """Refuse a network whose arrays are no longer those of the buffers, which would train nothing.
+
+        Raises
+        ------
+        RuntimeError
+        """
+        for arrays, buffer in ((network.parameters(), self.values), (network.gradients(), self.grads)):
+            for path, place in self.places.items():
+                if arrays[path].size and not np.may_share_memory(arrays[path], buffer[:, place]):
+                    raise RuntimeError(
+                        f"parameter {path!r} or its gradient was replaced, by another trainer perhaps; "
+                        "expected changes in place, or a new trainer"
+                    )
+
 
 def _one(network, array):
     """The shape of one replica's parameter."""

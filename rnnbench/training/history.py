@@ -19,7 +19,7 @@ class Event:
         Counted from 1.
     loss : array
         Mean over the scored positions, comparable with ``task.chance(length).loss``; NaN for a replica that is no
-        longer trained.
+        longer trained, and for a window in which nothing is scored.
     norm : array
         Of the gradient of what is minimised, before clipping.
     outcomes : tuple of "training", "solved" or "diverged"

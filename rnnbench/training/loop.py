@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -33,7 +34,7 @@ class Trainer:
         Its parameters become views of one buffer, see :class:`rnnbench.training.flat.Flat`.
     task : Task
     optimiser : Optimiser, optional
-        Adam unless given.
+        Adam unless given. The trainer has a copy of its own.
     batch_size : int
     length : int, optional
         Of the sequences, as the task counts it; its own unless given.
@@ -67,6 +68,7 @@ class Trainer:
     -----
     A replica whose loss or gradient is NaN or infinite has *diverged*: its parameters stay what they were before that
     step, and it is trained no further; so is one that has *solved* the task. The others go on as if nothing had been.
+    Where the task draws T, replicas are what they are alone to rounding only, see :mod:`rnnbench.training.feed`.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Trainer:
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.length = task.length if length is None else arguments.integer("length", length, task.shortest)
         self.clip, self.schedule = clip, Constant() if schedule is None else schedule
+        if not callable(self.schedule):
+            raise TypeError(f"schedule: got {schedule!r}, expected a function of the step or None")
         self.mean = arguments.one_of("mean", mean, MEANS)
         for name, value in (("truncate", truncate), ("window", window)):
             if value is not None:
@@ -90,7 +94,9 @@ class Trainer:
             if not (value is None or isinstance(value, kind)):
                 raise TypeError(f"{name}: got {value!r}, expected a {kind.__name__} or None")
         self.curriculum, self.stopping = curriculum, stopping
-        self.optimiser = optimisers.Adam() if optimiser is None else optimiser
+        if stopping is not None and stopping.length is not None:
+            arguments.integer("length of stopping", stopping.length, task.shortest)
+        self.optimiser = optimisers.Adam() if optimiser is None else copy.copy(optimiser)
         rngs = _streams(network, seed)
         self._looks = [streams[LOOKS] for streams in rngs]
         self.feed = Feed(
@@ -118,6 +124,7 @@ class Trainer:
         History
         """
         steps = arguments.integer("steps", steps, 0)
+        self.flat.check(self.network)
         with blas.one_thread():
             for _ in range(steps):
                 if not self.active.any():
@@ -142,8 +149,10 @@ class Trainer:
             if self.clip is not None:
                 self.clip(flat.grads, norms)
             self.optimiser.update(flat.values, flat.grads, self.schedule(history.steps), trained)
+            scored = np.count_nonzero(mask.reshape(len(mask), -1), axis=1)
             if self.mean == "batch":
-                value = value * (self.batch_size / np.count_nonzero(mask.reshape(len(mask), -1), axis=1))
+                value = value * (self.batch_size / scored)
+            value[scored == 0] = np.nan
         if not self.active.all():
             value[~self.active] = norms[~self.active] = np.nan
         history.add(value, norms)
@@ -222,6 +231,8 @@ def _check_fit(network, task):
     """Refuse a network that does not take what the task gives, or gives what the task does not take."""
     if not isinstance(network, Layer):
         raise TypeError(f"network: got {type(network).__name__}, expected a layer or network")
+    if not isinstance(task, Task):
+        raise TypeError(f"task: got {task!r}, expected what rnnbench.tasks.get returns")
     if task.symbols != network.takes_symbols:
         gives, takes = (("symbols" if one else "numbers") for one in (task.symbols, network.takes_symbols))
         raise ValueError(f"network: it takes {takes}, but task {task.name!r} gives {gives}")
