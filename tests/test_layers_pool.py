@@ -103,10 +103,15 @@ def test_the_states_of_its_generators_bring_the_same_numbers_back():
     np.testing.assert_array_equal(chain.forward(x)[0], y)
 
 
-def test_two_dropouts_of_one_seed_do_not_share_their_numbers():
-    rng, x = np.random.default_rng(0), np.ones((5, 4, 3), "float32")
-    first, second = Dropout(0.5, seed=rng), Dropout(0.5, seed=rng)
-    assert (first.forward(x)[0] != second.forward(x)[0]).any()
+def test_two_dropouts_of_one_seed_draw_each_for_itself():
+    def pair():
+        rng = np.random.default_rng(0)
+        return Dropout(0.5, seed=rng), Dropout(0.5, seed=rng)
+
+    x = np.ones((5, 4, 3), "float32")
+    first, second = (layer.forward(x)[0] for layer in pair())
+    assert (first != second).any()
+    np.testing.assert_array_equal(pair()[1].forward(x)[0], second)  # whether or not the first one has drawn
 
 
 def test_a_replica_of_dropout_draws_what_it_draws_alone():

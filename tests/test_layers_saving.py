@@ -104,6 +104,9 @@ def test_options_of_a_cell_and_a_layer_count():
         FirstStep(4),
     ]
     found = [json.dumps(describe(layer)) for layer in shapes_alike]
+    assert differences(describe(shapes_alike[1]), describe(shapes_alike[0]))[0] == (
+        "network.options.activation: got 'tanh', expected 'relu'"
+    )
     assert len(set(found)) == 5 and found[1] == found[3]  # a title is nothing that a network computes
 
 
