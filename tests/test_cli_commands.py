@@ -262,6 +262,7 @@ def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(tmp_path, workers):
     ]
     run = subprocess.Popen(
         command,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
