@@ -95,6 +95,22 @@ def test_strings_come_as_often_as_their_coins_say(name, text, coins):
     assert_allclose(share, expected, atol=5 * math.sqrt(expected * (1 - expected) / 50_000))
 
 
+@pytest.mark.parametrize("name", ["reber", "embedded_reber"])
+def test_every_beginning_of_a_stream_is_as_frequent_as_its_coins_say(name):
+    automaton, follow, _, _ = AUTOMATA[name]
+    drawn, counts = np.unique(automaton.stream(np.random.default_rng(7), 400_000, 8), axis=1, return_counts=True)
+    expected = np.ones(len(counts))
+    for column, symbols in enumerate(drawn.T):
+        text = ""
+        for symbol in symbols:
+            expected[column] /= len(follow(text))
+            text += automaton.alphabet[symbol]
+            text = text if follow(text) else ""
+    assert_allclose(expected.sum(), 1)
+    error = np.sqrt(expected * (1 - expected) / 400_000)
+    assert (np.abs(counts / 400_000 - expected) <= 5 * error).all()
+
+
 def test_rows_of_strings_hold_as_many_as_asked():
     batch = tasks.get("reber").batch(np.random.default_rng(3), 200, 7)
     assert ((batch.x == 0).sum(axis=0) - (np.arange(len(batch.x))[:, None] >= batch.lengths).sum(axis=0) == 7).all()

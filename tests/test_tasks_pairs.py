@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from itertools import product
 
 import naive_tasks_language as oracles
 import numpy as np
@@ -112,6 +113,25 @@ def test_only_the_end_of_a_sentence_tells_its_subject(source, target):
     for by_particle in subjects.values():
         one, other = by_particle.values()
         assert len(one) == len(other) == 1 and one != other
+
+
+@pytest.mark.parametrize("target", oracles.LANGUAGES)
+@pytest.mark.parametrize("length", [1, 2])
+def test_chance_of_a_translation_counted_from_all_meanings(target, length):
+    """The guess: the first word of every kind. The loss: every word of its kind alike."""
+    first = {symbol: kind for kind, symbol in oracles.LANGUAGES[target].items()}
+    after = [*sorted(first), {"svo": 27, "sov": 65, "vso": 90}[target]]
+    sizes = dict(zip(after, np.diff(after), strict=False))
+    phrases = list(product(range(6), [None, 0, 1, 2]))
+    right, nats, symbols = [], 0.0, 0
+    for stem, high, low, verb, *objects in product(range(3), (0, 1), (0, 1), range(6), *[phrases] * length):
+        words = oracles.express((stem, high, low, verb, objects), target)[:-1]
+        right.append(all(word in first for word in words))
+        nats += sum(math.log(sizes[max(symbol for symbol in first if symbol <= word)]) for word in words)
+        symbols += len(words) + 1
+    source = "svo" if target != "svo" else "sov"
+    chance = tasks.get("transduction", source=source, target=target).chance(length)
+    assert_allclose((chance.loss, chance.success), (nats / symbols, np.mean(right)), rtol=1e-10)
 
 
 @pytest.mark.parametrize("nesting", [1, 2, 3, 5])
