@@ -51,12 +51,12 @@ class OutputRecurrence(Layer):
         self.output_size = arguments.integer("output_size", output_size, 1)
         rngs, replicas = arguments.generators(seed)
         super().__init__(dtype=dtype, replicas=replicas)
-        self.random = rngs
         recurrent = Recurrent(
             cell, input_size, hidden_size, dtype=dtype, device=device, seed=rngs if replicas is not None else rngs[0],
             output_size=self.output_size, **options,
         )  # fmt: skip
         self.parts = {"recurrent": recurrent}
+        self.random = arguments.own_generators(rngs)
         self.epsilon = epsilon
 
     def __repr__(self) -> str:
