@@ -142,3 +142,16 @@ def test_an_infinite_logit_is_refused():
 def test_all_folders_are_found_by_name():
     for name in ("cells", "layers", "probes", "tasks", "training"):
         assert getattr(rnnbench, name).__name__ == f"rnnbench.{name}" and name in rnnbench.__all__
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda seed: layers.SampledSoftmax(3, 9, seed=seed), lambda seed: layers.OutputRecurrence(1, 2, 1, seed=seed)],
+)
+def test_what_a_forward_pass_draws_is_the_layers_own(make):
+    rng = np.random.default_rng(0)
+    drawn = make(rng).random[0].random(4)
+    rng = np.random.default_rng(0)
+    layer = make(rng)
+    rng.random()
+    np.testing.assert_array_equal(layer.random[0].random(4), drawn)

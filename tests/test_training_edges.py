@@ -10,6 +10,7 @@ from rnnbench.layers import Network, saving
 from rnnbench.training import Stopping, Trainer, evaluate, evaluation
 from rnnbench.training.curricula import Curriculum
 from rnnbench.training.optimisers import SGD, Adam
+from rnnbench.training.schedules import WarmUp
 
 TASK = tasks.get("parity")
 
@@ -92,8 +93,8 @@ def test_a_trainer_whose_network_another_one_took_over_says_so():
 def test_two_trainers_may_be_given_the_same_optimiser():
     shared = Adam(1e-2)
     one, other = trainer(optimiser=shared), trainer([1, 2], optimiser=shared)
-    one.run(3)
     other.run(3)
+    one.run(3)
     alone = trainer(optimiser=Adam(1e-2))
     alone.run(3)
     np.testing.assert_array_equal(one.flat.values, alone.flat.values)
@@ -135,6 +136,14 @@ def test_levels_that_cannot_be_mixed_are_refused(levels, told):
         trainer(curriculum=Curriculum("mix", levels))
 
 
+@pytest.mark.parametrize("readout", ["every", "last"])
+def test_a_network_that_answers_nan_is_wrong(readout):
+    net = Network.build("elman", 1, 1, 3, readout=readout, device="reference", seed=[0, 1])
+    net.parts["readout"].params["bias"][1] = np.nan
+    score = evaluate(net, tasks.get("parity", "final"), size=50, length=3)
+    assert score.success[0] > 0 and score.success[1] == 0 and np.isnan(score.loss).tolist() == [False, True]
+
+
 def test_levels_may_be_variants_of_the_task():
     easier = replace(TASK, name="easier")
     assert trainer(curriculum=Curriculum("mix", ((easier, 2), 4))).run(2).steps == 2
@@ -144,6 +153,8 @@ def test_bad_settings_are_refused_at_once():
     for options, told in (({"schedule": 0.5}, "schedule: got 0.5"), ({"optimiser": "adam"}, "optimiser: got 'adam'")):
         with pytest.raises(TypeError, match=told):
             trainer(**options)
+    with pytest.raises(ValueError, match=r"after: got 0\.5, expected a schedule"):
+        WarmUp(5, 0.5)
     with pytest.raises(ValueError, match="length of stopping: got 0"):
         trainer(stopping=Stopping(length=0))
     with pytest.raises(TypeError, match="task: got 'parity', expected what"):

@@ -79,6 +79,11 @@ def stream(value, device):
     return value
 
 
+def own_generators(rngs):
+    """Return new generators, one from each, for what a forward pass draws: nobody else draws from them."""
+    return [np.random.default_rng(rng.integers(2**63, size=2)) for rng in rngs]
+
+
 def torch_bias(layout):
     """Refuse PyTorch's two biases for a cell that they do not describe."""
     covered = {*layout.torch_bias_rows("x"), *layout.torch_bias_rows("h")}

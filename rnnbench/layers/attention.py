@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnbench.layers import arguments, sequences
+from rnnbench.layers import parts as of
 from rnnbench.layers.dense import Dense
 from rnnbench.layers.layer import Layer
 
@@ -78,7 +79,7 @@ class Attention(Layer):
                 raise ValueError(f"size: got {size!r}, expected None with score 'dot', which has no hidden units")
             return
         size = arguments.integer("size", self.query_size if size is None else size, 1)
-        options = {"dtype": dtype, "seed": rngs if replicas is not None else rngs[0]}
+        options = {"dtype": dtype, "seed": of.seed(rngs, replicas)}
         self.parts = {
             "query": Dense(self.query_size, size, bias=False, **options),
             "memory": Dense(self.memory_size, size, **options),

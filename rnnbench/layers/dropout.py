@@ -35,7 +35,7 @@ class Dropout(Layer):
         self.rate = float(rate)
         rngs, replicas = arguments.generators(seed)
         super().__init__(dtype=dtype, replicas=replicas)
-        self.random = [np.random.default_rng(rng.integers(2**63, size=2)) for rng in rngs]
+        self.random = arguments.own_generators(rngs)
 
     def __repr__(self) -> str:
         return f"Dropout({self.rate})"

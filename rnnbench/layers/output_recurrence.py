@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnbench.layers import arguments, sequences
+from rnnbench.layers import parts as of
 from rnnbench.layers.layer import Layer
 from rnnbench.layers.recurrent import Recurrent
 
@@ -51,12 +52,12 @@ class OutputRecurrence(Layer):
         self.output_size = arguments.integer("output_size", output_size, 1)
         rngs, replicas = arguments.generators(seed)
         super().__init__(dtype=dtype, replicas=replicas)
-        self.random = rngs
         recurrent = Recurrent(
-            cell, input_size, hidden_size, dtype=dtype, device=device, seed=rngs if replicas is not None else rngs[0],
+            cell, input_size, hidden_size, dtype=dtype, device=device, seed=of.seed(rngs, replicas),
             output_size=self.output_size, **options,
         )  # fmt: skip
         self.parts = {"recurrent": recurrent}
+        self.random = arguments.own_generators(rngs)
         self.epsilon = epsilon
 
     def __repr__(self) -> str:

@@ -60,9 +60,9 @@ class SampledSoftmax(Layer):
         self.q = _distribution(distribution, self.vocabulary)
         rngs, replicas = arguments.generators(seed)
         super().__init__(dtype=dtype, replicas=replicas)
-        self.random = rngs
         bound, shapes = 1 / np.sqrt(self.input_size), {"weight": (vocabulary, input_size), "bias": (vocabulary,)}
         self._own([{k: rng.uniform(-bound, bound, shape) for k, shape in shapes.items()} for rng in rngs])
+        self.random = arguments.own_generators(rngs)
 
     def __repr__(self) -> str:
         return f"SampledSoftmax({self.input_size}, {self.vocabulary}, samples={self.samples}, method={self.method!r})"

@@ -50,7 +50,7 @@ class VectorToSequence(Layer):
         self.context = arguments.one_of("context", context, ("input", "state", "both"))
         rngs, replicas = arguments.generators(seed)
         super().__init__(dtype=dtype, replicas=replicas)
-        seed = rngs if replicas is not None else rngs[0]
+        seed = of.seed(rngs, replicas)
         width = self.input_size + (self.context_size if context != "state" else 0)
         recurrent = Recurrent(cell, width, hidden_size, dtype=dtype, device=device, seed=seed, **options)
         self.parts = {"recurrent": recurrent}

@@ -78,6 +78,8 @@ class WarmUp:
 
     def __post_init__(self):
         arguments.integer("steps", self.steps, 1)
+        if not callable(self.after):
+            raise ValueError(f"after: got {self.after!r}, expected a schedule")
 
     def __call__(self, step: int) -> float:
         """Return the factor at `step`."""
