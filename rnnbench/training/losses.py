@@ -25,6 +25,7 @@ from numba.core import types
 from numba.core.extending import register_jitable
 
 from rnnbench import ops
+from rnnbench.kernels import memory
 from rnnbench.kernels.build import compile_function
 from rnnbench.kernels.engine import NUMBA_TYPES
 from rnnbench.layers import arguments
@@ -74,7 +75,7 @@ def loss(kind, y, target, mask=None, *, mean="batch", replicas=False):
     counted = np.full(copies, y.shape[-2]) if mean == "batch" else np.count_nonzero(mask, axis=1)
     weight = (1 / np.maximum(counted, 1)).astype(y.dtype)
     y = np.ascontiguousarray(y)
-    dy, total = np.empty_like(y), np.zeros(copies)
+    dy, total = memory.empty(y.shape, y.dtype), np.zeros(copies)
     flat = (copies, mask.shape[1], y.shape[-1])
     bad = _compiled(kind, y.dtype.name)(
         y.reshape(flat), target.reshape(flat[: target.ndim - y.ndim + 3]), mask, weight, dy.reshape(flat), total
