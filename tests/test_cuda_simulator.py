@@ -184,7 +184,7 @@ def test_an_array_on_the_gpu_is_read_in_place(cuda):
     layer = Recurrent("lstm", 3, 4, device="cuda")
     x = numba_cuda.to_device(np.zeros((2, 2, 3), np.float32))
     layer.forward(x)
-    assert np.shares_memory(layer._tape.kernel.x._ary, x._ary)
+    assert np.shares_memory(layer._tape.saved.kernel.x._ary, x._ary)
 
 
 def test_wrong_arrays_on_the_gpu(cuda):

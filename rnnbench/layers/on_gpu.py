@@ -52,7 +52,9 @@ def on_gpu_too(places):
 
             *leading, _ = values.shape
             numbers = np.arange(1, prod(leading) + 1).reshape(*leading, 1)
-            return cuda_arrays.gathered(values, getattr(self, places)(numbers)[..., 0])
+            find = getattr(self, places)
+            found = np.stack([find(one) for one in numbers]) if places == "put_mask" else find(numbers)
+            return cuda_arrays.gathered(values, found[..., 0])
 
         return moved
 
