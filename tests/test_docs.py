@@ -66,6 +66,14 @@ def test_links_lead_to_files_and_named_files_are_there(document):
         assert (ROOT / name).is_file(), name
 
 
+def test_the_code_of_the_readme_runs():
+    blocks = re.findall(r"```python\n(.*?)```", text_of("README.md"), re.DOTALL)
+    programs = [block for block in blocks if block.startswith(("import ", "from "))]
+    assert len(programs) == 2
+    for program in programs:
+        exec(program, {})
+
+
 # ---- docs/cells.md ----
 
 
