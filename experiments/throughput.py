@@ -23,6 +23,7 @@ from rnnbench.peers.spread import geometric_mean
 from rnnbench.runner.claims import bound, holds
 
 RNN, GRU, LSTM = "elman", "gru_reset_after", "lstm"
+TIMED = True
 TABLE = (
     "150x1x256x256", "100x4x128x128", "100x16x64x100", "200x20x2x128", "100x32x128x128", "150x64x256x256",
     "25x64x512x512", "5x128x1024x1024",

@@ -19,6 +19,7 @@ from rnnbench.peers.model import LIMIT
 from rnnbench.peers.spread import BUSY
 from rnnbench.runner.claims import holds
 
+TIMED = True
 ONE = "100x32x128x128"
 MORE = ("100x1x128x128", "100x4x128x128", "150x64x256x256", "25x64x512x512")
 TWICE = ("gru", "leaky", "skip")  # in quick also on two threads: two stages, many pointwise functions, long products

@@ -17,6 +17,8 @@ import typer
 from rnnbench.runner.errors import UserError, closest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnnbench.runner.campaign import Outcome
 
 KINDS = ("cells", "tasks", "experiments", "devices")
@@ -161,7 +163,7 @@ def show(
 @app.command()
 def run(
     names: Annotated[list[str], typer.Argument(metavar="EXPERIMENT...|all", help="Names from `rnnbench list`.")],
-    preset: Annotated[str, typer.Option(metavar="smoke|quick|paper", help="The size.")] = "smoke",
+    preset: Annotated[str, typer.Option(metavar="smoke|quick|search|paper", help="The size.")] = "smoke",
     sets: Annotated[
         list[str] | None,
         typer.Option(
@@ -181,6 +183,14 @@ def run(
     results: ResultsOption = None,
     experiments: ExperimentsOption = None,
     cells: CellsOption = None,
+    only_cells: Annotated[
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="CELL1,CELL2",
+            help="Run the trials of these cells alone; experiments that sweep over no cells are left out.",
+        ),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Run trials that have a result, too.")] = False,
     commit: Annotated[
         bool,
@@ -198,15 +208,17 @@ def run(
     arguments.check_preset(preset)
     arguments.check_device(device)
     count = arguments.whole_number("--workers", workers, minimum=1)
-    root_seed = arguments.whole_number("--seed", seed, minimum=0)
+    root_seed = arguments.seed("--seed", seed)
     overrides = parse_overrides(sets or ())
     chosen = choose(find_experiments(experiments), names)
     load_cells(tuple(cells or ()))
     files = tuple(path.absolute() for path in cells or ())
-    _check_cell_names(overrides)
+    only = tuple(dict.fromkeys(part.strip() for part in (only_cells or "").split(",") if part.strip()))
+    _check_cell_names("--set cell", overrides.get("cell", ()))
+    _check_cell_names("--only", only)
     store = Store(results or default_results())
     store.require_writable()
-    trials = campaign.plan(chosen, preset, device, root_seed, overrides, files)
+    trials = campaign.plan(chosen, preset, device, root_seed, overrides, files, only, store)
 
     prepare = functools.partial(load_cells, files)
     if cluster is not None:
@@ -221,20 +233,20 @@ def run(
         _say("interrupted: what had ended is stored, and the same command goes on from there")
         raise typer.Exit(130)
     if commit:
-        for path in campaign.commit(store, trials, whole=not overrides):
+        for path in campaign.commit(store, trials, whole=not overrides and not only):
             print(f"wrote {path}")
     raise typer.Exit(1 if outcome.counts["failed"] else 0)
 
 
-def _check_cell_names(overrides: dict[str, list[str]]) -> None:
-    """A UserError for an unknown cell in ``--set cell=...``: it would fail only trial by trial."""
-    if "cell" in overrides:
+def _check_cell_names(option: str, names: Sequence[str]) -> None:
+    """A UserError for an unknown cell in ``--set cell=...``, which would fail only trial by trial, or ``--only``."""
+    if names:
         from rnnbench import cells
 
         known = cells.names()
-        for name in overrides["cell"]:
+        for name in names:
             if name not in known:
-                raise UserError(f"--set cell: got {name!r}, {closest(name, known)}")
+                raise UserError(f"{option}: got {name!r}, {closest(name, known)}")
 
 
 def _summarise(outcome: Outcome, total: int, preset: str) -> None:
@@ -246,6 +258,8 @@ def _summarise(outcome: Outcome, total: int, preset: str) -> None:
             f"{outcome.outdated} results were made by another version of the experiment's or cell's file; "
             "--again makes them anew"
         )
+    for failure in outcome.failures:
+        _say(f"failed: {failure}")
     if not total:
         print(f"nothing to run: the preset {preset!r} is empty here")
         return

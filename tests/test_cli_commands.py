@@ -42,7 +42,7 @@ TOYS = ("--experiments", "toys")
     [
         (["run", "tyo", *TOYS], "EXPERIMENT got 'tyo', did you mean 'toy'?"),
         (["run", "toy", *TOYS, "--preset", "quik"], "--preset got 'quik', did you mean 'quick'?"),
-        (["run", "toy", *TOYS, "--preset", "zzz"], "--preset got 'zzz', expected one of smoke, quick, paper"),
+        (["run", "toy", *TOYS, "--preset", "zzz"], "--preset got 'zzz', expected one of smoke, quick, search, paper"),
         (["run", "toy", *TOYS, "--set", "rho"], "--set got 'rho', expected name=value or name=value1,value2"),
         (["run", "toy", *TOYS, "--set", "roh=1"], "--set got the unknown setting 'roh', did you mean 'rho'?"),
         (["run", "toy", *TOYS, "--set", "replica=x"], "--set replica: got 'x', expected an int"),

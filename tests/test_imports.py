@@ -33,6 +33,7 @@ ALLOWED = {
     "runner": (LAYERS - {"kernels"}) | {"training", "probes", "tasks", "experiments"},
     "report": BASE | {"cells", "tasks", "runner", "experiments"},
     "pages": BASE | {"cells", "runner", "report"},
+    "studies": LAYERS | {"training", "tasks", "probes", "runner", "report"},
 }
 # "" is rnnbench itself: `from rnnbench import Recurrent`
 ALLOWED["experiments"] = {*ALLOWED, "experiments", ""}

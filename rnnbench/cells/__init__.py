@@ -28,6 +28,11 @@ def names() -> list[str]:
     return sorted({*_shipped(), *_user_cells})
 
 
+def added() -> list[str]:
+    """Return the names of the user's own cells, in the order in which they were loaded."""
+    return list(_user_cells)
+
+
 def get(name: str, **options: Any) -> Cell:
     """Build the cell called `name`.
 

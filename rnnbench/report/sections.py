@@ -19,7 +19,7 @@ from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError, first_line
 from rnnbench.runner.frames import frame
 from rnnbench.runner.record import count_rows, key_of
-from rnnbench.runner.settings import PRESETS, canonical
+from rnnbench.runner.settings import PRESETS, SEARCH, SEARCH_SEEDS, canonical
 from rnnbench.runner.store import Store
 
 
@@ -124,6 +124,9 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
     for shown in section.shown:
         df, view = shown.view.frame(), shown.view.name
         stem = f"{experiment.name}-{shown.view.stem}"
+        if shown.view.preset == SEARCH:  # it chooses, and nothing is claimed on what it has seen
+            shown.tables = _ask(section, f"choose() for {view}", _choices, module, df, output / "tables", stem)
+            continue
         answers.append((view, _ask(section, f"claims() for {view}", _claims, module, df)))
         shown.figures = _ask(section, f"figures() for {view}", _figures, module, df, output / "figures", stem)
         shown.tables = _ask(section, f"tables() for {view}", _tables, module, df, output / "tables", stem)
@@ -170,9 +173,22 @@ def _figures(module: ModuleType, df: object, folder: Path, stem: str) -> list[Sh
     return shown
 
 
+def _choices(module: ModuleType, df: object, folder: Path, stem: str) -> list[ShownTable]:
+    import pandas as pd
+
+    chosen, used = module.choose(df), module.CHOSEN
+    lines = [{"of": name, "chosen here": value, "used": used.get(name)} for name, value in chosen.items()]
+    caption = "What the search has chosen, on random numbers of its own, and what the other presets use."
+    return _lay_out({"choices": (pd.DataFrame(lines), caption)}, folder, stem)
+
+
 def _tables(module: ModuleType, df: object, folder: Path, stem: str) -> list[ShownTable]:
+    return _lay_out(module.tables(df), folder, stem)
+
+
+def _lay_out(made: Mapping[str, tuple], folder: Path, stem: str) -> list[ShownTable]:
     shown = []
-    for name, (table, caption) in module.tables(df).items():
+    for name, (table, caption) in made.items():
         file = f"{stem}-{_safe(name)}"
         named = any(level is not None for level in table.index.names)
         table.to_csv(folder / f"{file}.csv", index=named, lineterminator="\n")
@@ -188,7 +204,7 @@ def _safe(name: str) -> str:
 def _origin(records: Sequence[Mapping], preset: str) -> Origin:
     first = records[0]
     provenance = dict(first["provenance"])
-    size = f"--preset {preset} --device {first['device']} --seed {first['seed']}"
+    size = f"--preset {preset} --device {first['device']} --seed {first['seed'] % SEARCH_SEEDS}"
     command = f"rnnbench run {first['experiment']} {size} {provenance.pop('options', '')}".rstrip()
     dates = sorted(record["date"] for record in records)
     return Origin(command, provenance, first["seed"], (dates[0], dates[-1]), len(records))

@@ -14,7 +14,7 @@ from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.frames import frame
 from rnnbench.runner.record import key_of
-from rnnbench.runner.settings import PRESETS, trial_key
+from rnnbench.runner.settings import PRESETS, SEARCH, trial_key
 from rnnbench.runner.store import Damage, Store
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def views_of(store: Store, experiment: Experiment) -> tuple[list[View], list[Dam
     """All views of an experiment, the one to be believed first, and the files that couldn't be used.
 
     A complete run comes before an unfinished one, then the larger preset, then the committed run. A local run
-    that is what was committed isn't shown twice.
+    that is what was committed isn't shown twice. Searches come last.
     """
     committed, local = store.read_committed(experiment.name), store.read_local(experiment.name)
     views = []
@@ -76,7 +76,7 @@ def views_of(store: Store, experiment: Experiment) -> tuple[list[View], list[Dam
             known = found is local and all(_same(r, committed.by_key.get(key_of(r))) for r in records)
             if records and not known:
                 views.append(View(source, preset, records, _complete(experiment, preset, records)))
-    views.sort(key=lambda view: not view.complete)
+    views.sort(key=lambda view: (view.preset == SEARCH, not view.complete))
     return views, [*committed.damage, *local.damage]
 
 

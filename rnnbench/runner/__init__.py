@@ -6,7 +6,7 @@ with a docstring and five functions:
 ``__doc__``
     First line: the question, which is the title everywhere. Then the method and the sources.
 ``sweep(preset, device) -> Sequence[Mapping]``
-    The settings of a preset ("smoke", "quick", "paper") on a device ("cpu", "cuda"): flat mappings from
+    The settings of a preset ("smoke", "quick", "search", "paper") on a device ("cpu", "cuda"): flat mappings from
     names to JSON scalars (str, int, float, bool, None). An empty sequence says that the preset has nothing
     to run. The names in `rnnbench.runner.settings.RESERVED` belong to the runner; call a repetition
     ``replica``, not ``seed``.
@@ -21,6 +21,17 @@ with a docstring and five functions:
     an empty frame, and then answers with the same claims, "not yet run".
 ``figures(df) -> dict[str, tuple[Figure, str]]``, ``tables(df) -> dict[str, tuple[DataFrame, str]]``
     Named figures and tables, each with its caption. Not asked when there are no trials.
+
+Two more are optional:
+
+``CHOSEN`` and ``choose(df) -> dict``
+    What the preset "search" has chosen, as it is used by the other presets, and the function that chooses it from the
+    search's trials; ``rnnbench verify`` compares the two. A search's root seeds are its own, so that nothing is chosen
+    on the random numbers of what is reported.
+``TIMED = True``
+    Its rows are times: no other trial runs beside its own, and ``rnnbench verify`` does not run them again.
+
+A trial of hours may keep a checkpoint in `rnnbench.runner.scratch.checkpoint()`.
 
 ``status`` and ``run`` import the file to ask for its sweep: pandas, matplotlib and the numerics are imported
 inside the functions that use them.

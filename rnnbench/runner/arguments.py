@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnbench.runner.errors import UserError, closest
-from rnnbench.runner.settings import DEVICES, PRESETS
+from rnnbench.runner.settings import DEVICES, PRESETS, SEARCH_SEEDS
 
 
 def whole_number(option: str, text: str, minimum: int) -> int:
@@ -19,6 +19,14 @@ def whole_number(option: str, text: str, minimum: int) -> int:
         value = minimum - 1
     if value < minimum:
         raise UserError(f"{option} got {text!r}, expected an integer of at least {minimum}")
+    return value
+
+
+def seed(option: str, text: str) -> int:
+    """The text as a root seed, a non-negative integer below those of searches."""
+    value = whole_number(option, text, minimum=0)
+    if value >= SEARCH_SEEDS:
+        raise UserError(f"{option} got {text!r}, expected an integer below {SEARCH_SEEDS}")
     return value
 
 

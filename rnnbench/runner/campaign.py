@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.executors import Results
 from rnnbench.runner.record import DONE, seal
 from rnnbench.runner.running import announced
-from rnnbench.runner.settings import check_override_names, override
+from rnnbench.runner.settings import check_override_names, override, root_seed
 from rnnbench.runner.store import Damage, Store, with_preset
 from rnnbench.runner.trial import Trial, code_hash
 
@@ -33,6 +33,8 @@ class Outcome:
     damage : list of Damage
         Stored files that couldn't be used.
     interrupted : bool
+    failures : list of str
+        What went wrong, in the words of each kind of failure once.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0, "diverged": 0})
@@ -40,6 +42,7 @@ class Outcome:
     outdated: int = 0
     damage: list[Damage] = field(default_factory=list)
     interrupted: bool = False
+    failures: list[str] = field(default_factory=list)
 
 
 def plan(
@@ -49,8 +52,25 @@ def plan(
     seed: int,
     overrides: Mapping[str, list[str]],
     cells: tuple[Path, ...] = (),
+    only: Collection[str] = (),
+    store: Store | None = None,
 ) -> list[Trial]:
-    """Every trial that the experiments' sweeps and ``--set`` ask for, each once.
+    """Every trial that the experiments' sweeps, ``--set`` and ``--only`` ask for, each once.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+    preset, device : str
+    seed : int
+        As the user gave it.
+    overrides : mapping
+        Of ``--set``.
+    cells : tuple of Path
+        The user's cell files.
+    only : collection of str
+        Trials whose setting ``cell`` is another, or that have none, are left out; empty: none is.
+    store : Store, optional
+        Where trials may keep checkpoints.
 
     Raises
     ------
@@ -58,18 +78,26 @@ def plan(
         An experiment can't be loaded, or no sweep has a name of ``--set``.
     """
     sweeps = {experiment.name: experiment.sweep(preset, device) for experiment in experiments}
+    if only:
+        sweeps = {name: [s for s in sweep if s.get("cell") in only] for name, sweep in sweeps.items()}
     check_override_names(overrides, sweeps.values())
+    seed = root_seed(preset, seed)
     trials: dict[str, Trial] = {}
     for experiment in experiments:
         code = code_hash(experiment, cells)
-        options = extra_options(experiment, overrides, cells)
+        options = extra_options(experiment, overrides, cells, only)
         for setting in override(sweeps[experiment.name], overrides):
-            trial = Trial(experiment, setting, seed, device, preset, code, options)
+            trial = Trial(experiment, setting, seed, device, preset, code, options, store and store.local)
             trials.setdefault(trial.key, trial)
     return list(trials.values())
 
 
-def extra_options(experiment: Experiment, overrides: Mapping[str, list[str]], cells: tuple[Path, ...] = ()) -> str:
+def extra_options(
+    experiment: Experiment,
+    overrides: Mapping[str, list[str]],
+    cells: tuple[Path, ...] = (),
+    only: Collection[str] = (),
+) -> str:
     """What a command needs besides preset, device and seed to make a trial again.
 
     A user's files are told by their names alone: their folders are nobody else's.
@@ -81,6 +109,8 @@ def extra_options(experiment: Experiment, overrides: Mapping[str, list[str]], ce
         words += ["--experiments", experiment.path.parent.name]
     for cell in cells:
         words += ["--cells", cell.name]
+    if only:
+        words += ["--only", ",".join(only)]
     return shlex.join(words)
 
 
@@ -135,9 +165,12 @@ def run(
             for trial, record in results:
                 store.write(record)
                 outcome.counts[record["status"]] += 1
+                if record["status"] == "failed":
+                    outcome.failures.append(f"{trial.experiment.name}: {record['error']['message']}")
                 advance(trial, record)
     except KeyboardInterrupt:
         outcome.interrupted = True
+    outcome.failures = list(dict.fromkeys(outcome.failures))
     return outcome
 
 

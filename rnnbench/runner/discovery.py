@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rnnbench.runner.errors import UserError, closest, first_line
-from rnnbench.runner.settings import Scalar, check_setting
+from rnnbench.runner.settings import SEARCH, Scalar, check_setting
 
 REQUIRED = ("sweep", "run", "claims", "figures", "tables")
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -73,16 +73,24 @@ class Experiment:
             raise UserError(f"experiment {self.name!r} ({self.path}) lacks {', '.join(f'{m}()' for m in missing)}")
         return module
 
+    @property
+    def timed(self) -> bool:
+        """Its rows are times, ``TIMED = True``: its trials run alone, and no second run gives the same rows."""
+        return bool(getattr(self.load(), "TIMED", False))
+
     def sweep(self, preset: str, device: str) -> list[dict[str, Scalar]]:
-        """The checked settings of a preset on a device.
+        """The checked settings of a preset on a device; of a search none, where nothing is to be chosen.
 
         Raises
         ------
         UserError
             The module's ``sweep`` raised, or gave something that is no sequence of flat settings.
         """
+        module = self.load()
+        if preset == SEARCH and not hasattr(module, "choose"):
+            return []
         try:
-            settings = list(self.load().sweep(preset, device))
+            settings = list(module.sweep(preset, device))
         except UserError:
             raise
         except Exception as error:

@@ -66,7 +66,8 @@ class _Worker:
 
 
 def pool(trials: Sequence[Trial], workers: int, prepare: Prepare) -> Results:
-    """Run the trials in spawned processes, which share this machine's processors.
+    """Run the trials in spawned processes, which share this machine's processors; those that take times come last,
+    one by one, since nothing else may run beside them.
 
     A pool of our own, since the library's can't say which trial killed a worker and gives up the others' too.
 
@@ -77,6 +78,16 @@ def pool(trials: Sequence[Trial], workers: int, prepare: Prepare) -> Results:
     prepare : callable
         Called once in each new process; it must be possible to pickle it.
     """
+    alone = {name for name, trial in _first_of_each(trials).items() if trial.experiment.timed}
+    yield from _pool([trial for trial in trials if trial.experiment.name not in alone], workers, prepare)
+    yield from _pool([trial for trial in trials if trial.experiment.name in alone], 1, prepare)
+
+
+def _first_of_each(trials: Sequence[Trial]) -> dict[str, Trial]:
+    return {trial.experiment.name: trial for trial in reversed(trials)}
+
+
+def _pool(trials: Sequence[Trial], workers: int, prepare: Prepare) -> Results:
     context = multiprocessing.get_context("spawn")
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     pending = collections.deque(trials)

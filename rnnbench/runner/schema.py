@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rnnbench.runner.settings import DEVICES, PRESETS
+from rnnbench.runner.settings import DEVICES, PRESETS, SEARCH, SEARCH_SEEDS
 
 Scalar = str | int | float | bool | None
 Name = Annotated[str, Field(min_length=1)]
@@ -64,3 +64,10 @@ class TrialRecord(Strict):
             if len(lengths) != 1 or 0 in lengths:
                 raise ValueError("the columns of a block differ in length or are empty")
         return rows
+
+    @model_validator(mode="after")
+    def searches_are_apart(self) -> TrialRecord:
+        """A search's trial has a seed of searches and no other preset; every other trial has not."""
+        if (self.presets == [SEARCH]) != (self.seed >= SEARCH_SEEDS) or (SEARCH in self.presets[1:]):
+            raise ValueError("a trial of a search shares its seed or its preset with a trial that is reported")
+        return self

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 Scalar = str | int | float | bool | None
 
-PRESETS = ("smoke", "quick", "paper")  # from the smallest to the largest
+SEARCH = "search"  # chooses hyper-parameters, on seeds that no other preset uses
+PRESETS = ("smoke", "quick", SEARCH, "paper")  # from the smallest to the largest
+SEARCH_SEEDS = 2**32  # the root seeds of searches begin here, those of all else end
 DEVICES = ("cpu", "cuda")
 RESERVED = ("experiment", "trial", "status", "seed", "preset", "device", "source", "seconds")
 
@@ -126,6 +128,19 @@ def check_override_names(overrides: Mapping[str, list[str]], sweeps: Iterable[Se
     for name in overrides:
         if name not in known:
             raise UserError(f"--set got the unknown setting {name!r}, {closest(name, known)}")
+
+
+def root_seed(preset: str, seed: int) -> int:
+    """The root seed of a preset's trials: a search never sees the random numbers of what is reported.
+
+    Raises
+    ------
+    ValueError
+        For a seed that only searches may have.
+    """
+    if not 0 <= seed < SEARCH_SEEDS:
+        raise ValueError(f"seed: got {seed}, expected an integer from 0 to {SEARCH_SEEDS - 1}")
+    return seed + SEARCH_SEEDS if preset == SEARCH else seed
 
 
 def canonical(content: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.running import in_hand
-from rnnbench.runner.settings import PRESETS, trial_key
+from rnnbench.runner.settings import PRESETS, root_seed, trial_key
 from rnnbench.runner.store import Store
 
 
@@ -43,7 +43,8 @@ def count(
             except UserError as error:
                 problems.append(str(error))
                 sweep = []
-            keys = {trial_key(experiment.name, setting, seed, device) for setting in sweep}
+            root = root_seed(preset, seed)
+            keys = {trial_key(experiment.name, setting, root, device) for setting in sweep}
             mine = {key: r["status"] for key, r in local.by_key.items() if preset in r["presets"] or key in keys}
             statuses = list(mine.values())
             rows.append(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rnnbench.runner import scratch
 from rnnbench.runner.discovery import CHECKOUT, Experiment
 from rnnbench.runner.errors import Diverged
 from rnnbench.runner.provenance import provenance
@@ -37,6 +38,8 @@ class Trial:
         `code_hash` of the experiment's file and the user's cells.
     options : str
         The options of ``rnnbench run`` besides preset, device and seed that make this trial again.
+    folder : Path, optional
+        The store's folder of this machine's trials, below which a checkpoint may be kept.
     """
 
     experiment: Experiment
@@ -46,11 +49,17 @@ class Trial:
     preset: str
     code: str
     options: str
+    folder: Path | None = None
 
     @functools.cached_property
     def key(self) -> str:
         """The hash that names the trial's file."""
         return trial_key(self.experiment.name, self.setting, self.seed, self.device)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The file in which the trial may keep what it has done so far."""
+        return self.folder and self.folder / self.experiment.name / ".unfinished" / self.key
 
     def describe(self) -> str:
         """The trial in words: the experiment and its setting."""
@@ -76,7 +85,8 @@ def execute(trial: Trial) -> dict:
     try:
         module = trial.experiment.load()
         rng = generator(trial.experiment.name, trial.setting, trial.seed)
-        rows = _encode(trial, module.run({**trial.setting, "device": trial.device}, rng))
+        with scratch.lent(trial.checkpoint):
+            rows = _encode(trial, module.run({**trial.setting, "device": trial.device}, rng))
     except Diverged as caught:
         status, error, rows = "diverged", _describe(caught), _encode_or_nothing(trial, caught.rows)
     except FloatingPointError as caught:

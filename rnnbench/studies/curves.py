@@ -1,0 +1,140 @@
+"""Figures of training: curves with bands, success against length with intervals; what is naive is a grey line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rnnbench.report.charts import BESIDE
+from rnnbench.report.style import GREY, line_styles
+from rnnbench.runner.intervals import wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def of_kind(df: pd.DataFrame, kind: str, *numbers: str) -> pd.DataFrame:
+    """Return the rows of one kind of finished trials; these columns exist in any case and hold numbers."""
+    import pandas as pd
+
+    frame = df.reindex(columns=[*df.columns, *(name for name in ("kind", *numbers) if name not in df)])
+    frame = frame[(frame["kind"] == kind) & (frame["status"] == "ok")].copy()
+    for name in numbers:
+        frame[name] = pd.to_numeric(frame[name])
+    return frame
+
+
+def ends(df: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return a table of how training ended: medians over the seeds of each group, the range of the loss."""
+    rows = of_kind(df, "end", "loss", "success", "parameters", "steps")
+    rows = rows.assign(diverged=rows["outcome"] == "diverged")
+    told = {"parameters": ("parameters", "median"), "seeds": ("loss", "size"), "diverged": ("diverged", "sum")}
+    told |= {"loss": ("loss", "median"), "least": ("loss", "min"), "most": ("loss", "max")}
+    return rows.groupby(list(by), dropna=False, sort=False).agg(**told, success=("success", "median")).reset_index()
+
+
+def learning_curves(
+    df: pd.DataFrame, *, by: str = "cell", groups: Sequence[str] | None = None, parts: str | None = None,
+    ylabel: str = "loss", log: bool = True, title: str = "{}",
+) -> Figure:  # fmt: skip
+    """Median loss against the step with the range over the seeds, a panel per value of `parts`.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows as :mod:`rnnbench.studies.learning` tells them; the naive loss is the dotted grey line, the least
+        possible one the solid.
+    by : str
+        A curve for each value of this column, or of `groups` in their order.
+    parts : str, optional
+        A column.
+    log : bool
+        Decimal scale of the losses.
+    """
+    import matplotlib.pyplot as plt
+
+    curves, naive = of_kind(df, "curve", "step", "loss"), of_kind(df, "naive", "loss", "least_loss")
+    groups = [*dict.fromkeys(curves[by])] if groups is None else [name for name in groups if (curves[by] == name).any()]
+    places = [None] if parts is None else sorted(curves[parts].unique())
+    wide = min(3, len(places))
+    tall = -(-len(places) // wide)
+    size = 3 + 4.6 * wide, 0.6 + 3.7 * tall
+    figure, axes = plt.subplots(tall, wide, figsize=size, squeeze=False)
+    for ax in axes.flat[len(places) :]:
+        ax.set_visible(False)
+    for ax, place in zip(axes.flat, places, strict=False):
+        here, flat = (frame if place is None else frame[frame[parts] == place] for frame in (curves, naive))
+        for name, look in line_styles(groups).items():
+            band(ax, here[here[by] == name], "step", "loss", name, look)
+        for value in flat["loss"].dropna().unique():
+            ax.axhline(value, color=GREY, linestyle=":", linewidth=1.5)
+        for value in flat["least_loss"].dropna().unique():
+            ax.axhline(value, color=GREY, linewidth=1.5)
+        ax.set(xlabel="training step", title="" if place is None else title.format(place))
+        if log:
+            ax.set_yscale("log")
+    for ax in axes[:, 0]:
+        ax.set_ylabel(ylabel)
+    axes[0, wide - 1].legend(**BESIDE)
+    return figure
+
+
+def band(ax: Axes, rows: pd.DataFrame, x: str, y: str, label: str, look: Mapping) -> None:
+    """Draw the median of y at each x as a line, and its range as a band."""
+    if not len(rows):
+        return
+    spans = rows.groupby(x)[y].agg(["median", "min", "max"])
+    ax.plot(spans.index, spans["median"], color=look["color"], linestyle=look["linestyle"], label=label)
+    ax.fill_between(spans.index, spans["min"], spans["max"], color=look["color"], alpha=0.15, linewidth=0)
+
+
+def success_rates(
+    df: pd.DataFrame, *, x: str, by: str, solved: str, xlabel: str, ylabel: str = "part of the seeds that succeed",
+) -> Figure:  # fmt: skip
+    """Rate of success against `x` with Wilson's 95 % intervals, a line for each value of `by`.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A row for each seed, with a column `solved` of bools.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(8, 4.3))
+    groups = [*dict.fromkeys(df[by])]
+    for number, (name, look) in enumerate(line_styles(groups).items()):
+        places, rates, low, high = [], [], [], []
+        for place, rows in df[df[by] == name].groupby(x):
+            right, total = int(rows[solved].sum()), len(rows)
+            interval = wilson(right, total)
+            places.append(place)
+            rates.append(right / total)
+            low.append(right / total - interval[0])
+            high.append(interval[1] - right / total)
+        shift = (number - (len(groups) - 1) / 2) * 0.004 * (df[x].max() - df[x].min() or 1)
+        ax.errorbar([p + shift for p in places], rates, yerr=[low, high], capsize=3, label=name, **look)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
+    ax.legend(**BESIDE)
+    return figure
+
+
+def by_length(
+    df: pd.DataFrame, *, by: str = "cell", y: str = "success", ylabel: str = "part of the sequences that are right",
+    trained: int | None = None, xscale: str = "linear",
+) -> Figure:  # fmt: skip
+    """How well what was trained at one length does at others: median and range over seeds, naive as a grey line."""
+    import matplotlib.pyplot as plt
+
+    ends, naive = of_kind(df, "end", "test_length", y), of_kind(df, "naive", "test_length", y)
+    figure, ax = plt.subplots(figsize=(8, 4.3))
+    for name, look in line_styles(dict.fromkeys(ends[by])).items():
+        band(ax, ends[ends[by] == name], "test_length", y, name, look)
+    flat = naive.groupby("test_length")[y].median()
+    ax.plot(flat.index, flat, color=GREY, linestyle=":", label="naive")
+    if trained is not None:
+        ax.axvspan(ax.get_xlim()[0], trained, color=GREY, alpha=0.12, linewidth=0, zorder=0)
+    ax.set(xlabel="length", ylabel=ylabel, xscale=xscale)
+    ax.legend(**BESIDE)
+    return figure
