@@ -32,7 +32,8 @@ def sweep(preset, device):
     if device != "cpu":
         return []
     if preset == "smoke":
-        return [_setting("leaky", "20x8x16x32", peers=f"reference+{LOOP}", rounds=3)]
+        few = ("leaky", *cells.added())
+        return [_setting(cell, "20x8x16x32", peers=f"reference+{LOOP}", rounds=3) for cell in few]
     others = [name for name in cells.names() if name not in tasks.COMMON]
     if preset == "quick":
         found = [_setting(cell, ONE, rounds=6) for cell in others]

@@ -1,4 +1,4 @@
-"""The command line: ``rnnbench list``, ``show``, ``run``, ``status``, ``report``, ``docs`` and ``doctor``.
+"""The command line: ``list``, ``show``, ``run``, ``status``, ``report``, ``verify``, ``docs`` and ``doctor``.
 
 Everything heavy is imported inside the commands, so that help, ``list`` and ``status`` answer at once.
 """
@@ -316,6 +316,35 @@ def report(
         _say(problem)
     print(built.page)
     raise typer.Exit(1 if built.problems else 0)
+
+
+@app.command()
+def verify(
+    trials: Annotated[str, typer.Option(metavar="N", help="How many trials are run again.")] = "5",
+    seconds: Annotated[str, typer.Option(metavar="N", help="Trials that took longer are not run again.")] = "60",
+    seed: Annotated[str, typer.Option(metavar="N", help="Draws other trials.")] = "0",
+    results: ResultsOption = None,
+    experiments: ExperimentsOption = None,
+    cells: CellsOption = None,
+) -> None:
+    """Check stored results: schema, checksums, provenance, choices, and some trials run again."""
+    from rnnbench.runner import arguments
+    from rnnbench.runner.discovery import find_experiments
+    from rnnbench.runner.store import Store, default_results
+    from rnnbench.runner.verify import BAD
+    from rnnbench.runner.verify import verify as findings
+
+    count, draw = arguments.whole_number("--trials", trials, 0), arguments.seed("--seed", seed)
+    limit = arguments.whole_number("--seconds", seconds, 0)
+    load_cells(tuple(cells or ()))
+    store = Store(results or default_results())
+    store.require_readable()
+    problems = 0
+    for found in findings(store, find_experiments(experiments), count, draw, limit, tuple(cells or ())):
+        print(f"{found.level:8} {found.experiment}: {found.words}", flush=True)
+        problems += found.level == BAD
+    print(f"{problems} problem{'' if problems == 1 else 's'}")
+    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnbench.report.ledger import as_csv
 from rnnbench.report.page import render
 from rnnbench.report.sections import make_section
 from rnnbench.runner.discovery import Experiment
@@ -22,7 +23,7 @@ class Built:
 
 
 def build(store: Store, experiments: Mapping[str, Experiment], output: Path) -> Built:
-    """Write ``index.html``, ``figures/*.svg``, ``figures/*.png`` and ``tables/*.csv``.
+    """Write ``index.html``, ``figures/*.svg``, ``figures/*.png``, ``tables/*.csv`` and ``tables/ledger.csv``.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ def build(store: Store, experiments: Mapping[str, Experiment], output: Path) -> 
             (output / folder).mkdir(parents=True, exist_ok=True)
         sections = [make_section(store, experiment, output) for experiment in experiments.values()]
         strangers = [name for name in store.experiments() if name not in experiments]
+        write_atomically(output / "tables" / "ledger.csv", as_csv(sections))
         page = output / "index.html"
         write_atomically(page, render(sections, strangers))
     except OSError as error:

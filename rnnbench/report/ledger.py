@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rnnbench.report.tables import text
 from rnnbench.runner.claims import NOT_YET_RUN, VERDICTS, Claim
+
+if TYPE_CHECKING:
+    from rnnbench.report.sections import Section
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,19 @@ def merge(answers: Sequence[tuple[str, Sequence[Claim]]]) -> list[Line]:
         measured = [m for m in found if m.claim.verdict != NOT_YET_RUN]
         lines.append(Line(measured[0], measured[1:]) if measured else Line(found[0]))
     return lines
+
+
+def as_csv(sections: Iterable[Section]) -> str:
+    """All lines of all sections as a table with commas."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["experiment", "claim", "statement", "source", "published", "measured", "verdict", "run", "note"])
+    for section in sections:
+        for line in section.lines:
+            claim = line.claim
+            shown = claim.statement, claim.source, line.published, line.first.shown, claim.verdict, line.first.view
+            writer.writerow([section.experiment.name, claim.name, *shown, claim.note])
+    return out.getvalue()
 
 
 def tally(lines: Sequence[Line]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rnnbench.report import figures, style, tables
-from rnnbench.report.ledger import Line, merge
+from rnnbench.report.ledger import Line, merge, tally
 from rnnbench.report.views import View, views_of
 from rnnbench.runner.claims import Claim
 from rnnbench.runner.discovery import Experiment
@@ -95,6 +95,11 @@ class Section:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def tally(self) -> dict[str, int]:
+        """How many of its claims have each verdict."""
+        return tally(self.lines)
+
+    @property
     def paragraphs(self) -> list[str]:
         """The docstring below its first line."""
         rest = self.experiment.docstring.partition("\n")[2]
@@ -130,7 +135,7 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
         answers.append((view, _ask(section, f"claims() for {view}", _claims, module, df)))
         shown.figures = _ask(section, f"figures() for {view}", _figures, module, df, output / "figures", stem)
         shown.tables = _ask(section, f"tables() for {view}", _tables, module, df, output / "tables", stem)
-    if not views:
+    if all(view.preset == SEARCH for view in views):
         answers.append(("", _ask(section, "claims() without results", _unrun_claims, module, experiment)))
     section.lines = merge(answers)
     return section

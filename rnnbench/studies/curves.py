@@ -9,6 +9,8 @@ from rnnbench.report.charts import BESIDE
 from rnnbench.report.style import GREY, line_styles
 from rnnbench.runner.intervals import wilson
 
+FAR = 10  # times the naive loss, where the scale of a figure ends
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -75,6 +77,8 @@ def learning_curves(
         ax.set(xlabel="training step", title="" if place is None else title.format(place))
         if log:
             ax.set_yscale("log")
+        if ax.get_ylim()[1] > FAR * flat["loss"].max():  # a start that explodes would hide all that follows
+            ax.set_ylim(top=FAR * flat["loss"].max())
     for ax in axes[:, 0]:
         ax.set_ylabel(ylabel)
     axes[0, wide - 1].legend(**BESIDE)
