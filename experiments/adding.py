@@ -32,7 +32,7 @@ def sweep(preset, device):
         case "smoke":
             return [_setting(cell, 10, 20, 16, 2) for cell in _cells(("elman", "lstm"))]
         case "search":
-            return [_setting(cell, 50, 2000, HIDDEN, 2, rate=rate) for cell in CELLS for rate in RATES]
+            return [_setting(cell, 50, 2000, HIDDEN, 2, rate=rate) for cell in _cells(CELLS) for rate in RATES]
         case "quick":
             return [_setting(cell, 50, 3000, HIDDEN) for cell in _cells(CELLS)]
         case "paper":
