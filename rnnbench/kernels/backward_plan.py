@@ -6,7 +6,7 @@ from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import pointwise, tile
 from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, readers, source_line
 from rnnbench.kernels.program import Arena, Program, Ref, Table
-from rnnbench.kernels.symbols import NUMBER
+from rnnbench.kernels.symbols import NUMBER, strip_width
 
 
 class BackwardPlan:
@@ -181,8 +181,9 @@ class BackwardPlan:
 
     def _symbol_program(self, chunk):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
-        given, gates = Table(2), Table(8)
-        given.add(Ref("x", 0, sizes.steps * sizes.rows * NUMBER), layout.input_size)
+        given, gates = Table(3), Table(8)
+        strip = strip_width(layout.input_size, sizes.lanes, size)
+        given.add(Ref("x", 0, sizes.steps * sizes.rows * NUMBER), layout.input_size, strip)
         for stage, width, work in zip(layout.cell.stages, layout.stage_widths, self.forward.work, strict=True):
             for gate, lane in zip(stage.gates, work, strict=False):
                 if INPUT in gate.sources:

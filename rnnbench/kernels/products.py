@@ -79,8 +79,7 @@ def weight_gradients(plan, addresses, grads, active):
 
 
 def _symbol_gradients(sizes, program, pieces):
-    vocabulary, width = sizes.layout.input_size, max(sizes.layout.stage_widths)
-    size = symbols.scratch_bytes(vocabulary, sizes.steps, sizes.rows, width, sizes.lanes, sizes.dtype.itemsize)
+    size = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
     size = -(-size // memory.ALIGNMENT) * memory.ALIGNMENT
     lines = tasks_of(program, [(0, piece, pieces) for piece in range(pieces)])
     room = memory.empty(size * len(lines), np.uint8)

@@ -13,6 +13,7 @@ from rnnbench.kernels.straight import smaller
 from rnnbench.kernels.table import numbers, table
 
 NUMBER = 8  # bytes of a symbol
+NONE, TOTAL, SUM = range(3)  # what a symbol has
 
 
 @helper
@@ -27,9 +28,17 @@ def start_gates(build, out, out_row, bias, panels, per_panel, symbols, rows, vec
             add_numbers(build, target + v * lanes * size, column + v // 2 * per_panel, here)
 
 
-def scratch_bytes(vocabulary, steps, rows, width, lanes, size):
+TABLE_BYTES = 128 * 1024  # of sums for some units of all symbols, which stay in the second-level cache
+
+
+def strip_width(vocabulary, lanes, size):
+    """Return for how many units sums are made at a time."""
+    return max(2, TABLE_BYTES // (2 * vocabulary * lanes * size)) * lanes
+
+
+def scratch_bytes(vocabulary, lanes, size):
     """Return the bytes that `gradients` works in."""
-    return NUMBER * (vocabulary + steps * rows) + 2 * (width + lanes) * size
+    return vocabulary * (NUMBER + 2 * strip_width(vocabulary, lanes, size) * size)
 
 
 def gradients(build, task):
@@ -41,54 +50,55 @@ def gradients(build, task):
     `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, a part and how
     many there are. Tables of the program:
 
-    input    address of the symbols, how many there are to choose from
+    input    address of the symbols, how many there are to choose from, units of a strip
     gates    the buffer of a gate's da (5), its units, then the gradient of its block: address, bytes per row
     """
     short_code()
     mine = numbers(task)
     program = numbers(mine[0])
-    given, gates = table(program, 0, 2), table(program, 1, 8)
-    lanes, size, vocabulary = program[LANES], program[SIZE], given[0, 1]
-    rows, symbols = program[ROWS], numbers(given[0, 0])
-    first_at, next_at = mine[1], mine[1] + vocabulary * NUMBER
-    list_places(program, symbols, first_at, next_at, vocabulary)
-    total = next_at + program[STEPS] * rows * NUMBER
+    given, gates = table(program, 0, 3), table(program, 1, 8)
+    lanes, size, vocabulary, strip = program[LANES], program[SIZE], given[0, 1], given[0, 2]
     for g in range(len(gates)):
-        vectors, per_row, row_bytes = (gates[g, 5] + lanes - 1) // lanes, gates[g, 4], gates[g, 7]
-        first = vectors * mine[2] // mine[3] * lanes
+        vectors = (gates[g, 5] + lanes - 1) // lanes
         stop = smaller(gates[g, 5], vectors * (mine[2] + 1) // mine[3] * lanes)
-        width = stop - first
-        part = total + (width + lanes) * size
-        for symbol in range(vocabulary if width > 0 else 0):
-            place = numbers(first_at)[symbol]
-            if place == 0:
-                continue
-            column = gates[g, 6] + first * row_bytes + symbol * size
-            copy_numbers(build, total, size, column, row_bytes, width)
-            clear_bytes(part, width * size)
-            before = 0
-            while place > 0:
-                if place < before:  # the chunk before
-                    add_numbers(build, total, part, width)
-                    clear_bytes(part, width * size)
-                add_numbers(build, part, gates[g, 0] + (place - 1) * per_row + first * size, width)
-                before, place = place, numbers(next_at)[place - 1]
-            add_numbers(build, total, part, width)
-            copy_numbers(build, column, row_bytes, total, size, width)
+        for first in range(vectors * mine[2] // mine[3] * lanes, stop, strip):
+            width = smaller(strip, stop - first)
+            da, column = gates[g, 0] + first * size, gates[g, 6] + first * gates[g, 7]
+            add_up(
+                build, program, numbers(given[0, 0]), da, gates[g, 4], column, gates[g, 7], width, mine[1], vocabulary
+            )
 
 
 @helper
-def list_places(program, symbols, first_at, next_at, vocabulary):
-    """List where each symbol stands: chunks of time from the last to the first, each in the order of its rows.
+def add_up(build, program, symbols, da, da_row, column, column_row, width, scratch, vocabulary):
+    """Add da of some units to the columns of the symbols.
 
-    A place is t * rows + row, counted from 1; 0 ends a list.
+    Every symbol has a sum over the chunk at work, a total, and a mark: whether it has a total, and a sum besides.
     """
     short_code()
-    active, rows, steps, chunk = numbers(program[ACTIVE]), program[ROWS], program[STEPS], program[CHUNK]
-    clear_bytes(first_at, vocabulary * NUMBER)
-    for t0 in range(0, steps, chunk):
-        for t in range(smaller(t0 + chunk, steps) - 1, t0 - 1, -1):
-            for place in range(t * rows + active[t], t * rows, -1):
-                head = first_at + symbols[place - 1] * NUMBER
-                put_number(next_at + (place - 1) * NUMBER, numbers(head)[0])
-                put_number(head, place)
+    size, rows, steps, chunk = program[SIZE], program[ROWS], program[STEPS], program[CHUNK]
+    active, marks, sums = numbers(program[ACTIVE]), numbers(scratch), scratch + vocabulary * NUMBER
+    clear_bytes(scratch, vocabulary * NUMBER)
+    for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
+        t1 = smaller(t0 + chunk, steps)
+        for t in range(t0, t1):
+            for place in range(t * rows, t * rows + active[t]):
+                symbol = symbols[place]
+                sum_ = sums + symbol * 2 * width * size
+                if marks[symbol] == NONE:
+                    copy_numbers(build, sum_ + width * size, size, column + symbol * size, column_row, width)
+                if marks[symbol] != SUM:
+                    clear_bytes(sum_, width * size)
+                    put_number(scratch + symbol * NUMBER, SUM)
+                add_numbers(build, sum_, da + place * da_row, width)
+        for t in range(t0, t1):
+            for place in range(t * rows, t * rows + active[t]):
+                symbol = symbols[place]
+                if marks[symbol] == SUM:
+                    sum_ = sums + symbol * 2 * width * size
+                    add_numbers(build, sum_ + width * size, sum_, width)
+                    put_number(scratch + symbol * NUMBER, TOTAL)
+    for symbol in range(vocabulary):
+        if marks[symbol] != NONE:
+            total = sums + (symbol * 2 + 1) * width * size
+            copy_numbers(build, column + symbol * size, column_row, total, size, width)
