@@ -6,6 +6,7 @@ from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import pointwise, tile
 from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, readers, source_line
 from rnnbench.kernels.program import Arena, Program, Ref, Table
+from rnnbench.kernels.symbols import NUMBER, strip_width
 
 
 class BackwardPlan:
@@ -27,6 +28,8 @@ class BackwardPlan:
         Of :func:`rnnbench.kernels.walk.backward` and :func:`rnnbench.kernels.flat.products` (None: no gate reads x).
     weights : list of (Program, width, panels)
         Of :func:`rnnbench.kernels.gradients.weights`, one per set of gates with the same sources.
+    symbols : Program or None
+        Of :func:`rnnbench.kernels.symbols.gradients`, where x is symbols.
     columns : list of Program
         Of :func:`rnnbench.kernels.gradients.columns_sum`, one per unit parameter.
     """
@@ -49,7 +52,8 @@ class BackwardPlan:
         ]  # fmt: skip
         self.walk = Program(sizes.header(), tables, sizes.replicas)
         self.scratch = 24 * (len(self.operands) + len(self.sources)) + 64
-        self.dx = self._input_program()
+        self.dx = None if sizes.symbols else self._input_program()
+        self.symbols = self._symbol_program(chunk) if sizes.symbols else None
         self.weights, self.columns = [], []
         for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
             work = forward.work[number]
@@ -163,7 +167,7 @@ class BackwardPlan:
             da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3], bias)
         wide = 2 * sizes.lanes
         for gate in gates:
-            for source in sources:
+            for source in sources[sizes.symbols and sources[0] == INPUT :]:
                 name = parse(source)[0]
                 block, columns = layout.blocks[gate.name, source], layout.widths[name]
                 per_row = columns * size
@@ -174,6 +178,19 @@ class BackwardPlan:
                     whole = layout.weight_shapes[block.key][0] * per_row
                     targets.add(Ref(f"d {block.key}", block.start * per_row + first * size, whole), per_row)
         return Program(sizes.header(chunk), [da, panels, targets], sizes.replicas), width, len(panels)
+
+    def _symbol_program(self, chunk):
+        sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
+        given, gates = Table(3), Table(8)
+        strip = strip_width(layout.input_size, sizes.lanes, size)
+        given.add(Ref("x", 0, sizes.steps * sizes.rows * NUMBER), layout.input_size, strip)
+        for stage, width, work in zip(layout.cell.stages, layout.stage_widths, self.forward.work, strict=True):
+            for gate, lane in zip(stage.gates, work, strict=False):
+                if INPUT in gate.sources:
+                    block, per_row = layout.blocks[gate.name, INPUT], layout.input_size * size
+                    whole = layout.weight_shapes[block.key][0] * per_row
+                    gates.add(*lane.line(), width, Ref(f"d {block.key}", block.start * per_row, whole), per_row)
+        return Program(sizes.header(chunk), [given, gates], sizes.replicas)
 
     def _column_program(self, name, lane, width, chunk):
         table, size = Table(7), self.sizes.dtype.itemsize

@@ -59,10 +59,12 @@ def forward(driver, layout, prepared, x, state, active, feed, every, only_last):
     cuts = stretches(steps, every, driver.chunk_steps(rows))
     tape = Tape(driver, layout, prepared, ragged.copied(x, active), active, _copied(feed), cuts, [], only_last)
     shape = (replicas, rows, width) if only_last else (replicas, steps, rows, width)
-    y = (memory.zeros if only_last else memory.empty)(shape, x.dtype)
+    y = None
     for first, stop in cuts:
         tape.states.append(state)
         part, state, _ = driver.forward(*_stretch(tape, len(tape.states) - 1), keep=False)
+        if y is None:
+            y = (memory.zeros if only_last else memory.empty)(shape, part.dtype)
         if only_last:
             last, row = _ends(active, first, stop)
             y[:, row] = part[:, last, row]

@@ -31,6 +31,7 @@ class Prepared:
     """Weights packed for the tiles; the backward half is made when it is first needed."""
 
     layout: Any
+    dtype: np.dtype
     weights: dict
     packing: ForwardPacking
     packed: np.ndarray
@@ -55,7 +56,7 @@ def prepare(layout, weights, dtype, replicas=1):
     weights = {key: np.ascontiguousarray(value) for key, value in weights.items()}
     keys = tuple(weights)
     packing = planned(layout, ("pack", dtype, replicas, keys), lambda: _packing(layout, dtype, replicas, keys))
-    return Prepared(layout, weights, packing, _pack(packing, weights))
+    return Prepared(layout, np.dtype(dtype), weights, packing, _pack(packing, weights))
 
 
 def _packing(layout, dtype, replicas, keys):
@@ -97,11 +98,17 @@ def planned(layout, key, make):
 def forward(layout, weights, x, state, active, feed=None, keep=True):
     """Run a cell over a batch of sequences; see :func:`rnnbench.kernels.reference.forward`.
 
-    `weights` may also be what `prepare` returned.
+    `weights` may also be what `prepare` returned. If the layout takes symbols, x may be (R, T, B) int64 in place of
+    one-hot vectors, which gives the same bits; `need_dx` must be false then.
     """
     replicas, steps, rows = x.shape[:3]
-    prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas)
-    shape = x.dtype, replicas, steps, rows
+    symbols = x.ndim == 3
+    if isinstance(weights, Prepared):
+        prepared = weights
+    else:
+        dtype = next(iter(weights.values())).dtype if symbols else x.dtype
+        prepared = prepare(layout, weights, dtype, replicas)
+    shape = prepared.dtype, replicas, steps, rows, symbols
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
     if keep and prepared.back is None:
         _prepare_backward(prepared, sizes)
@@ -115,7 +122,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     plan = planned(layout, key, lambda: ForwardPlan(sizes, prepared.packing, keep, tuple(feed), few))
     arena = memory.empty(plan.arena.size, np.uint8)
     _fill(plan, arena, state, feed, masks)
-    y = memory.empty((replicas, steps, rows, layout.widths[layout.cell.output]), x.dtype)
+    y = memory.empty((replicas, steps, rows, layout.widths[layout.cell.output]), prepared.dtype)
     ragged.clear_padding(y, active)
     addresses = {
         "active": memory.address(active), "arena": memory.address(arena), "packed": memory.address(prepared.packed),
@@ -123,7 +130,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     } | {f"mask {name}": memory.address(mask) for name, mask in masks.items()}  # fmt: skip
     program = plan.program.at(addresses)
     if plan.ahead:
-        products_ahead(sizes, program)
+        products_ahead(sizes, program, active)
     walk(sizes.engine.forward, sizes, program, blocks, plan.scratch)
     final = {}
     for name in layout.states:
@@ -168,6 +175,8 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
 
 def _with_room(sizes, x, active, keep):
     """The input, copied if a tape is kept (it may be edited before the backward pass) or if rows need some room."""
+    if x.ndim == 3:
+        return np.array(x) if keep else np.ascontiguousarray(x)
     width = x.shape[3]
     if not keep and sizes.row(width) == width:
         return np.ascontiguousarray(x)

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 import numpy as np
 from numba.core import types
 
-from rnnbench.kernels import flat, gradients, host, pack, tile, walk
+from rnnbench.kernels import flat, gradients, host, pack, symbols, tile, walk
 from rnnbench.kernels.build import compile_pointer, token
 
 I64, VOID = types.int64, types.void
@@ -59,6 +59,11 @@ class Engine:
     def weights(self):
         """Address of :func:`rnnbench.kernels.gradients.weights`."""
         return self._task(gradients.weights)
+
+    @cached_property
+    def symbols(self):
+        """Address of :func:`rnnbench.kernels.symbols.gradients`."""
+        return self._task(symbols.gradients)
 
     @cached_property
     def columns_sum(self):

@@ -6,6 +6,7 @@ from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import pointwise
 from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, source_line
 from rnnbench.kernels.program import Arena, Program, Ref, Table
+from rnnbench.kernels.symbols import NUMBER
 
 L2_BYTES = 384 * 1024  # of weights that a strip of units may use, so that all rows of a block find them in cache
 TILES = 12  # of rows that take turns with one panel of weights, if the strip does not stay in the second-level cache
@@ -41,7 +42,7 @@ class ForwardPlan:
     def __init__(self, sizes, packing, keep, feed, ahead):
         self.sizes, self.packing, self.feed, self.arena = sizes, packing, feed, Arena("arena")
         self._lanes(keep)
-        stages, groups, sources, operands = Table(9), Table(9), Table(8), Table(7)
+        stages, groups, sources, operands = Table(9), Table(12), Table(8), Table(7)
         lines, flat_sources = Table(13), Table(8)
         self.stages, self.groups, self.sources, self.operands = stages, groups, sources, operands
         self.lines, self.flat_sources = lines, flat_sources
@@ -99,14 +100,18 @@ class ForwardPlan:
         )  # fmt: skip
 
     def _group(self, names, gates, vectors, offset, ahead):
-        """Gates with the same sources: one product per source, of which that with x may be made ahead."""
+        """Gates with the same sources: one product per source; that with x may be made ahead, or not at all."""
         sizes, widths = self.sizes, self.sizes.layout.widths
         panels, bias, per_panel = self.packing.groups[tuple(g.name for g in gates)]
-        first_source, k, init = len(self.sources), 0, constant_line(bias)
+        first_source, k, init, symbols = len(self.sources), 0, constant_line(bias), (0, 0, 0)
         for source in names:
-            now = ahead and source == INPUT and k == 0
-            table = self.flat_sources if now else self.sources
             width = widths[parse(source)[0]]
+            if source == INPUT and sizes.symbols:
+                symbols = Ref("x", 0, sizes.steps * sizes.rows * NUMBER), panels, per_panel
+                k += width
+                continue
+            now = ahead and source == INPUT
+            table = self.flat_sources if now else self.sources
             table.add(*source_line(sizes, source, self.lanes), width, panels + k * 2 * sizes.lane_bytes, per_panel)
             k += width
             if now:
@@ -114,7 +119,7 @@ class ForwardPlan:
                 last = len(self.flat_sources)
                 self.lines.add(last - 1, last, vectors * len(gates), *lane.line(), *init)
                 init = lane.line()
-        self.groups.add(first_source, len(self.sources), len(gates), offset, *init)
+        self.groups.add(first_source, len(self.sources), len(gates), offset, *init, *symbols)
 
     def _outputs(self):
         sizes, name, table = self.sizes, self.sizes.layout.cell.output, Table(11)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import memory
 from rnnbench.kernels.engine import engine
 from rnnbench.kernels.program import Ref
+from rnnbench.layout import STACK_NAMES
 
 
 class Lane:
@@ -31,10 +34,13 @@ class Lane:
 
 
 class Sizes:
-    """What every buffer's shape follows from."""
+    """What every buffer's shape follows from; `symbols` says that x is symbols, (R, T, B) int64."""
 
-    def __init__(self, layout, dtype, replicas, steps, rows):
+    def __init__(self, layout, dtype, replicas, steps, rows, symbols=False):
         self.layout, self.dtype, self.engine = layout, dtype, engine(dtype.name)
+        self.symbols, self.flops_per_step = symbols, layout.flops_per_step()
+        if symbols:
+            self.flops_per_step -= 2 * math.prod(layout.weight_shapes[STACK_NAMES[INPUT]])
         self.replicas, self.steps, self.rows = replicas, steps, rows
         self.lanes, self.lane_bytes = self.engine.lanes, self.engine.lane_bytes
 
@@ -55,10 +61,10 @@ class Sizes:
 
 
 def groups_of(stage):
-    """Return the gates of a stage grouped by equal source lists, each group one product."""
+    """Return the gates of a stage grouped by equal sources, each group one product that begins with x."""
     groups: dict[tuple[str, ...], list] = {}
     for gate in stage.gates:
-        groups.setdefault(gate.sources, []).append(gate)
+        groups.setdefault(tuple(sorted(gate.sources, key=INPUT.__ne__)), []).append(gate)
     return list(groups.items())
 
 

@@ -6,17 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from rnnbench.kernels import gradients, memory, ragged, threads
-from rnnbench.kernels.split import tasks_of
+from rnnbench.kernels import gradients, memory, ragged, symbols, threads
+from rnnbench.kernels.split import tasks_of, workers_for
 from rnnbench.kernels.tile import PARTS_BYTES
 
 FLAT_ROWS = 192  # rows of one task of a flat product, about
 AHEAD_TABLE = 6  # of the forward program
 
 
-def products_ahead(sizes, program):
+def products_ahead(sizes, program, active):
     """The input's part of the gates, for all steps."""
-    _flat(sizes, program, AHEAD_TABLE)
+    _flat(sizes, program, AHEAD_TABLE, active)
 
 
 def input_gradients(plan, addresses, active):
@@ -30,15 +30,15 @@ def input_gradients(plan, addresses, active):
     target = dx if width == padded else memory.empty((*dx.shape[:3], padded), dx.dtype)
     zeros = memory.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
-    _flat(sizes, plan.dx.at(addresses | roots), 0)
+    _flat(sizes, plan.dx.at(addresses | roots), 0, active)
     if target is not dx:
         ragged.copy(dx, target[..., :width], active)
     ragged.clear_padding(dx, active)
     return dx
 
 
-def _flat(sizes, program, table):
-    workers = threads.get_num_threads()
+def _flat(sizes, program, table, active):
+    workers = workers_for(sizes, active)
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
     pieces = [(table, sizes.steps * i // count, sizes.steps * (i + 1) // count, 0) for i in range(count)]
@@ -52,7 +52,7 @@ def _flat(sizes, program, table):
 def weight_gradients(plan, addresses, grads, active):
     """Add to the gradients by weights, biases and unit parameters."""
     sizes, e = plan.sizes, plan.sizes.engine
-    chunk, pieces = gradients.chunk_steps(sizes.rows), -(-threads.get_num_threads() // sizes.replicas)
+    chunk, pieces = gradients.chunk_steps(sizes.rows), -(-workers_for(sizes, active) // sizes.replicas)
     roots = addresses | {f"d {key}": memory.address(grad) for key, grad in grads.items()}
     programs, tasks, most_bytes = [], [], 0
     for program, width, panels in plan.weights:
@@ -69,8 +69,19 @@ def weight_gradients(plan, addresses, grads, active):
         room = memory.empty(most_bytes * len(lines), np.uint8)
         lines[:, 1] = memory.address(room) + most_bytes * np.arange(len(lines))
         threads.run(e.weights, lines)
+    if plan.symbols:
+        _symbol_gradients(sizes, plan.symbols.at(roots), pieces)
     for program in plan.columns:
         here, room = program.at(roots), memory.empty(e.lane_bytes * sizes.replicas, np.uint8)
         lines = tasks_of(here, [(memory.address(room),)])
         lines[:, 1] += e.lane_bytes * np.arange(len(lines))
         threads.run(e.columns_sum, lines)
+
+
+def _symbol_gradients(sizes, program, pieces):
+    size = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
+    size = -(-size // memory.ALIGNMENT) * memory.ALIGNMENT
+    lines = tasks_of(program, [(0, piece, pieces) for piece in range(pieces)])
+    room = memory.empty(size * len(lines), np.uint8)
+    lines[:, 1] = memory.address(room) + size * np.arange(len(lines))
+    threads.run(sizes.engine.symbols, lines)

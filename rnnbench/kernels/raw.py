@@ -105,6 +105,17 @@ def put_line(context, target, first, second, third):
 
 
 @intrinsic
+def put_number(context, target, value):
+    """Write an int64 to an address."""
+
+    def codegen(context, builder, sig, args):
+        builder.store(args[1], builder.inttoptr(args[0], I64.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
 def byte(context, address):
     """The byte at an address."""
 
@@ -144,6 +155,26 @@ def add_numbers(context, build, target, source, count):
         return context.get_dummy_value()
 
     return types.void(build, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def copy_numbers(context, build, target, target_step, source, source_step, count):
+    """Copy `count` numbers that lie so many bytes apart."""
+    if not isinstance(build, Build):
+        return None
+
+    def codegen(context, builder, sig, args):
+        _, target, target_step, source, source_step, count = args
+        scalar = element(sig.args[0])
+        with cgutils.for_range(builder, count, intp=I64) as loop:
+            here, there = (
+                builder.inttoptr(builder.add(base, builder.mul(loop.index, step)), scalar.as_pointer())
+                for base, step in ((source, source_step), (target, target_step))
+            )
+            builder.store(builder.load(here, typ=scalar), there)
+        return context.get_dummy_value()
+
+    return types.void(build, *[types.int64] * 5), codegen
 
 
 @intrinsic

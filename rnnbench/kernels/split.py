@@ -24,9 +24,15 @@ def tasks_of(program, pieces):
     return np.array(lines, np.int64).reshape(len(lines), -1)
 
 
+def workers_for(sizes, active):
+    """Return how many threads are worth their while for products over all steps and replicas."""
+    small = sizes.flops_per_step * int(active.sum()) * sizes.replicas < SMALL
+    return 1 if small else threads.get_num_threads()
+
+
 def is_team(sizes):
     """Whether a single block of all rows is best walked by several threads: few rows, or weights beyond any cache."""
-    flops = sizes.layout.flops_per_step()
+    flops = sizes.flops_per_step
     fits = sizes.rows <= sizes.engine.most or flops // 2 * sizes.dtype.itemsize > LARGE
     return sizes.replicas == 1 and fits and sizes.rows * flops / len(sizes.layout.cell.stages) >= SMALL_STEP
 
@@ -36,7 +42,7 @@ def blocks_of(sizes, active):
     workers, rows = threads.get_num_threads(), sizes.rows
     if rows == 0:
         return []
-    if workers == 1 or not sizes.steps or is_team(sizes) or sizes.layout.flops_per_step() * int(active.sum()) < SMALL:
+    if workers == 1 or not sizes.steps or is_team(sizes) or sizes.flops_per_step * int(active.sum()) < SMALL:
         return [(0, rows)]
     share = max(1, workers // sizes.replicas)
     if active[-1] < rows:  # a step of few rows takes longer than their part: whoever is done first takes the next block

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from rnnbench.kernels.build import helper
 from rnnbench.kernels.crew import meet
-from rnnbench.kernels.program import ACTIVE, BEFORE, LANES, MOST, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
+from rnnbench.kernels.program import ACTIVE, BEFORE, LANES, MOST, ROWS, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
 from rnnbench.kernels.raw import (
     add_numbers,
     byte,
@@ -24,6 +24,7 @@ from rnnbench.kernels.raw import (
     short_code,
 )
 from rnnbench.kernels.straight import larger, smaller, straight, where
+from rnnbench.kernels.symbols import NUMBER, start_gates
 from rnnbench.kernels.table import numbers, table
 
 
@@ -108,7 +109,8 @@ def forward(build, task):
 
     stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row,
              rows of a band
-    groups   sources from-to, gates, scratch offset, then the buffer that products start from (bias)
+    groups   sources from-to, gates, scratch offset, the buffer that products start from (bias), then for symbols as
+             x their address (0: none), that of the first column of x's weights, bytes per panel of these
     sources  see `put_parts`
     operands buffer (5), bytes per vector, 1 if the address is an offset into the scratch
     outputs  target buffer (5), source buffer (5), bytes to copy
@@ -120,7 +122,7 @@ def forward(build, task):
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
     steps, first, stop = program[STEPS], mine[2], mine[3]
     widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
-    stages, groups, sources = table(program, 0, 9), table(program, 1, 9), table(program, 2, 8)
+    stages, groups, sources = table(program, 0, 9), table(program, 1, 12), table(program, 2, 8)
     operands, outputs, feeds = table(program, 3, 7), table(program, 4, 11), table(program, 5, 13)
     lines, bases = mine[1], numbers(mine[1] + 24 * len(operands))
     parts = mine[1] + 32 * len(operands)
@@ -146,10 +148,18 @@ def forward(build, task):
                     for g in range(stages[s, 2], stages[s, 3]):
                         g_first, g_stop, gates = groups[g, 0], groups[g, 1], groups[g, 2]
                         b, per_panel = panels_of(sources, g_first, g_stop, u * gates)
-                        init = at(groups, g, 4, t, first + top) + u * gates * lane_bytes
+                        init, init_row = at(groups, g, 4, t, first + top) + u * gates * lane_bytes, groups[g, 8]
+                        out = scratch + groups[g, 3]
+                        if groups[g, 9] != 0:
+                            start_gates(
+                                build, out, scratch_row, init, groups[g, 10] + u * gates // 2 * groups[g, 11],
+                                groups[g, 11], groups[g, 9] + (t * program[ROWS] + first + top) * NUMBER, tall,
+                                count * gates, program[LANES], program[SIZE],
+                            )  # fmt: skip
+                            init, init_row = out, scratch_row
                         band(
                             tile, widths, most, lane_bytes, parts + 24 * g_first, parts + 24 * g_stop, top, tall, b,
-                            per_panel, count * gates, scratch + groups[g, 3], scratch_row, init, groups[g, 8],
+                            per_panel, count * gates, out, scratch_row, init, init_row,
                         )  # fmt: skip
                     for o in range(o_first, o_stop):
                         address = bases[o]

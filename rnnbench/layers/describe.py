@@ -8,7 +8,8 @@ from rnnbench.contract import Cell
 from rnnbench.layers.layer import Layer
 from rnnbench.layers.recurrent import Recurrent
 
-BESIDE = {"device", "driver", "precision", "checkpoint", "random"}  # where and how it runs is no part of what it is
+# Where and how it runs is no part of what it is.
+BESIDE = {"device", "driver", "precision", "checkpoint", "random", "dense"}
 SAME = 1e-6  # a cell's answers may differ by so much between versions of NumPy
 
 

@@ -70,14 +70,18 @@ class OneHot(Layer):
     ----------
     size : int
         V >= 1, how many symbols there are.
+    dense : bool
+        False leaves the integers as they are: before a recurrent layer, which takes them for one-hot vectors and does
+        without the product.
     dtype : "float32" or "float64"
     replicas : int, optional
     """
 
     takes_symbols = True
 
-    def __init__(self, size, *, dtype="float32", replicas=None):
+    def __init__(self, size, *, dense=True, dtype="float32", replicas=None):
         self.input_size = self.output_size = arguments.integer("size", size, 1)
+        self.dense = arguments.one_of("dense", dense, (True, False))
         super().__init__(dtype=dtype, replicas=replicas)
 
     def __repr__(self) -> str:
@@ -85,7 +89,7 @@ class OneHot(Layer):
 
     def _forward(self, x, state, lengths, keep):
         x = arguments.symbols("x", x, self.input_size, self.lead)
-        return one_hot(x, self.input_size, self.dtype), {}, None
+        return one_hot(x, self.input_size, self.dtype) if self.dense else x.copy(), {}, None
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         self._use(tape)

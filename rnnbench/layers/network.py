@@ -66,7 +66,7 @@ class Network(Chain):
 
         parts, width = {}, inputs
         if embedding == "one_hot":
-            parts["embedding"] = OneHot(inputs, **plain)
+            parts["embedding"] = OneHot(inputs, dense=skip, **plain)
         elif embedding is not None:
             if isinstance(embedding, str):
                 raise ValueError(f"embedding: got {embedding!r}, expected None, 'one_hot' or an integer >= 1")

@@ -15,6 +15,7 @@ from rnnbench.contract import Cell
 from rnnbench.kernels import checkpoint as stretches
 from rnnbench.kernels import cuda_host
 from rnnbench.layers import arguments, initialise, weights
+from rnnbench.layers.embedding import one_hot
 from rnnbench.layers.layer import Layer
 from rnnbench.layout import Layout
 
@@ -34,6 +35,7 @@ class Saved:
     order: arguments.Order
     outputs: str
     learned: tuple[str, ...]
+    symbols: bool
     stream: Any = None
 
 
@@ -140,10 +142,11 @@ class Recurrent(Layer):
         Parameters
         ----------
         x : (T, B, I) array of the layer's dtype
-            NaN passes through to y. T = 0 and B = 0 give empty results. With ``device="cuda"`` this, the states and
-            the gradients given to ``backward`` may lie on the GPU (anything C-contiguous with
-            ``__cuda_array_interface__``: CuPy, PyTorch). They are not copied: leave `x` as it is until ``backward``. If
-            `x` lies there, so do y, the states and what ``backward`` returns.
+            NaN passes through to y. T = 0 and B = 0 give empty results. Integers (T, B) from 0 to I - 1 are symbols:
+            the same as one-hot vectors, without the product, and without a gradient (dx is None). With
+            ``device="cuda"`` this, the states and the gradients given to ``backward`` may lie on the GPU (anything
+            C-contiguous with ``__cuda_array_interface__``: CuPy, PyTorch). They are not copied: leave `x` as it is
+            until ``backward``. If `x` lies there, so do y, the states and what ``backward`` returns.
         state : dict of (B, width) arrays, optional
             Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at
             the cell's initial value.
@@ -179,7 +182,11 @@ class Recurrent(Layer):
             return self._run(x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream)
 
     def _run(self, x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream):
-        x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
+        symbols = isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer)
+        if symbols:
+            x = self._symbols(x)
+        else:
+            x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
         if checkpoint is not None and cuda_host.on_device(x):
             raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
         order = arguments.Order(*x.shape[1:3], lengths, reverse)
@@ -200,14 +207,21 @@ class Recurrent(Layer):
             )
             y = order.back_rows(y) if last else order.back(y)
         final = arguments.states_back(self, order, final)
-        return self._kept(tape, self.bare(y), final, Saved(kernel, raw, order, outputs, learned, stream))
+        return self._kept(tape, self.bare(y), final, Saved(kernel, raw, order, outputs, learned, symbols, stream))
+
+    def _symbols(self, x):
+        """Symbols as they are where the engine takes them, else as one-hot vectors."""
+        x = arguments.symbols("x", x, self.input_size, self.lead)
+        x = self.led(arguments.array("x", x, (*self.lead, None, None), x.dtype))
+        as_they_are = self.device == "cpu" and self.layout.only_multiplies_input
+        return x if as_they_are else one_hot(x, self.input_size, self.dtype)
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         with cuda_host.on(tape.saved.stream):
             return self._run_back(tape, dy, dstate, truncate, need_dx)
 
     def _run_back(self, tape, dy, dstate, truncate, need_dx):
-        saved = tape.saved
+        saved, need_dx = tape.saved, need_dx and not tape.saved.symbols
         checkpointed = isinstance(saved.kernel, stretches.Tape)
         order, last = saved.order, saved.outputs == "last"
         shape = (self.copies, len(order.active), len(order.rows), self.output_size)
