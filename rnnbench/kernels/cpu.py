@@ -20,7 +20,7 @@ from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.products import input_gradients, products_ahead, weight_gradients
 from rnnbench.kernels.program import BEFORE, TRUNCATE
 from rnnbench.kernels.reference import row_lengths
-from rnnbench.kernels.split import blocks_of, tasks_of, walk
+from rnnbench.kernels.split import blocks_of, walk
 
 FEW_ROWS = 6  # of a block, up to which the input's products are made for all steps at once
 PLANS = 64  # kept per layout
@@ -76,8 +76,9 @@ def _pack(packing, weights):
     program = packing.program.at(addresses | {packing.arena.root: memory.address(packed), "active": 0})
     pieces = min(packing.jobs, threads.get_num_threads()) if packing.arena.size > SMALL_PACK else 1
     cuts = [packing.jobs * i // pieces for i in range(pieces + 1)]
-    tasks = tasks_of(program, [(cuts[i], cuts[i + 1]) for i in range(pieces)])
-    threads.run(packing.engine.pack, tasks)
+    split = [(cuts[i], cuts[i + 1]) for i in range(pieces)]
+    threads.run(packing.engine.pack, program.once(pieces, lambda: program.tasks(split)))
+    program.done()
     return packed
 
 
@@ -112,10 +113,10 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
     if keep and prepared.back is None:
         _prepare_backward(prepared, sizes)
-    active = np.array(active, np.int64)
+    active = np.ascontiguousarray(active, np.int64)
     inputs = _with_room(sizes, x, active, keep)
     feed = feed or {}
-    masks = _masks(feed, active, rows)
+    masks = _masks(feed, active, rows) if feed else {}
     blocks = blocks_of(sizes, active)
     few = max((stop - first for first, stop in blocks), default=0) <= FEW_ROWS and steps > 1
     key = "forward", shape, keep, tuple(feed), few, tuple(prepared.weights)
@@ -132,6 +133,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     if plan.ahead:
         products_ahead(sizes, program, active)
     walk(sizes.engine.forward, sizes, program, blocks, plan.scratch)
+    program.done()
     final = {}
     for name in layout.states:
         lane = plan.read[name]
@@ -158,6 +160,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     addresses |= {f"mask {name}": memory.address(mask) for name, mask in tape.masks.items()}
     program = back.walk.at(addresses, {TRUNCATE: truncate or 0, BEFORE: before})
     walk(sizes.engine.backward, sizes, program, blocks_of(sizes, tape.active), back.scratch)
+    program.done()
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     if sizes.steps and sizes.rows:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from rnnbench.kernels import gradients, memory, ragged, symbols, threads
-from rnnbench.kernels.split import tasks_of, workers_for
+from rnnbench.kernels.split import workers_for
 from rnnbench.kernels.tile import PARTS_BYTES
 
 FLAT_ROWS = 192  # rows of one task of a flat product, about
@@ -30,7 +31,9 @@ def input_gradients(plan, addresses, active):
     target = dx if width == padded else memory.empty((*dx.shape[:3], padded), dx.dtype)
     zeros = memory.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
-    _flat(sizes, plan.dx.at(addresses | roots), 0, active)
+    program = plan.dx.at(addresses | roots)
+    _flat(sizes, program, 0, active)
+    program.done()
     if target is not dx:
         ragged.copy(dx, target[..., :width], active)
     ragged.clear_padding(dx, active)
@@ -41,12 +44,18 @@ def _flat(sizes, program, table, active):
     workers = workers_for(sizes, active)
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
+    _, tasks = program.once(("flat", table, count), lambda: _flat_tasks(sizes, program, table, count))
+    threads.run(sizes.engine.products, tasks)
+
+
+def _flat_tasks(sizes, program, table, count):
+    """Room for the lines of the sources, and the tasks."""
     pieces = [(table, sizes.steps * i // count, sizes.steps * (i + 1) // count, 0) for i in range(count)]
-    tasks = tasks_of(program, pieces)
+    tasks = program.tasks(pieces)
     parts_bytes = PARTS_BYTES * max(1, len(sizes.layout.cell.gates))  # no product has more sources than the cell gates
     room = memory.empty(parts_bytes * len(tasks), np.uint8)
     tasks[:, 4] = memory.address(room) + parts_bytes * np.arange(len(tasks))
-    threads.run(sizes.engine.products, tasks)
+    return room, tasks
 
 
 def weight_gradients(plan, addresses, grads, active):
@@ -63,7 +72,8 @@ def weight_gradients(plan, addresses, grads, active):
         cuts = [*(width * i // pieces // e.most * e.most for i in range(pieces)), width]
         here = program.at(roots)
         programs.append(here)
-        tasks.append(tasks_of(here, [(0, *cut, most_rows, together) for cut in pairwise(cuts) if cut[0] < cut[1]]))
+        split = [(0, *cut, most_rows, together) for cut in pairwise(cuts) if cut[0] < cut[1]]
+        tasks.append(here.once(("weights", tuple(split)), partial(here.tasks, split)))
     if tasks:
         lines = np.concatenate(tasks)
         room = memory.empty(most_bytes * len(lines), np.uint8)
@@ -72,16 +82,25 @@ def weight_gradients(plan, addresses, grads, active):
     if plan.symbols:
         _symbol_gradients(sizes, plan.symbols.at(roots), pieces)
     for program in plan.columns:
-        here, room = program.at(roots), memory.empty(e.lane_bytes * sizes.replicas, np.uint8)
-        lines = tasks_of(here, [(memory.address(room),)])
-        lines[:, 1] += e.lane_bytes * np.arange(len(lines))
+        here = program.at(roots)
+        _, lines = here.once("columns", lambda here=here: _column_tasks(here, e.lane_bytes))
         threads.run(e.columns_sum, lines)
+        programs.append(here)
+    for program in programs:
+        program.done()
+
+
+def _column_tasks(program, lane_bytes):
+    room = memory.empty(lane_bytes * len(program.values), np.uint8)
+    lines = program.tasks([(memory.address(room),)])
+    lines[:, 1] += lane_bytes * np.arange(len(lines))
+    return room, lines
 
 
 def _symbol_gradients(sizes, program, pieces):
     size = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
     size = -(-size // memory.ALIGNMENT) * memory.ALIGNMENT
-    lines = tasks_of(program, [(0, piece, pieces) for piece in range(pieces)])
+    lines = program.tasks([(0, piece, pieces) for piece in range(pieces)])
     room = memory.empty(size * len(lines), np.uint8)
     lines[:, 1] = memory.address(room) + size * np.arange(len(lines))
     threads.run(sizes.engine.symbols, lines)

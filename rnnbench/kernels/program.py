@@ -60,6 +60,45 @@ class Table:
         self.values += values
 
 
+class Filled:
+    """A program with the addresses of a call, and what was made of it; after the call it waits for the next one.
+
+    Attributes
+    ----------
+    values : (R, n) int64 array
+    made : dict
+        Tasks and rooms that depend on this memory's address alone, by what they were made for.
+    """
+
+    def __init__(self, program):
+        self.program, self.made = program, {}
+        self.values = memory.empty(program.shape, np.int64)
+        self.address = memory.address(self.values)
+
+    def tasks(self, pieces):
+        """One line per replica and piece: the address of the replica's program, then the piece."""
+        step = self.program.bytes
+        lines = [(self.address + r * step, *piece) for r in range(len(self.values)) for piece in pieces]
+        return np.array(lines, np.int64).reshape(len(lines), -1)
+
+    def once(self, key, make):
+        """What was made for this key before, or else is made now."""
+        found = self.made.get(key)
+        if found is None:
+            if len(self.made) >= MADE:
+                self.made.clear()
+            found = self.made[key] = make()
+        return found
+
+    def done(self):
+        """Wait for the next call."""
+        if len(self.program.waiting) < WAITING:
+            self.program.waiting.append(self)
+
+
+MADE, WAITING = 8, 2  # at most, for each memory of a program; for each program
+
+
 class Program:
     """Tables as one array of int64 per replica, with their addresses to be filled in."""
 
@@ -85,12 +124,16 @@ class Program:
             for i, ref in refs:
                 growth[i] = self.bytes if ref.root == "program" else ref.replica
             self._values = self._values + np.arange(replicas)[:, None] * growth
+        self.shape, self.waiting = self._values.shape, []
 
     def at(self, addresses: Mapping[str, int], header: Mapping[int, int] | None = None):
-        """Return the array (R, n) for buffers at these addresses; `header` replaces some of its first numbers."""
-        out = memory.empty(self._values.shape, np.int64)
-        base = np.array([0, *(memory.address(out) if r == "program" else addresses[r] for r in self.roots)], np.int64)
-        np.add(self._values, base[self._root], out=out)
+        """Return a :class:`Filled` for buffers at these addresses; `header` replaces some of its first numbers."""
+        try:  # asking first whether one waits would race with other threads
+            out = self.waiting.pop()
+        except IndexError:
+            out = Filled(self)
+        base = np.array([0, *(out.address if r == "program" else addresses[r] for r in self.roots)], np.int64)
+        np.add(self._values, base[self._root], out=out.values)
         for place, value in (header or {}).items():
-            out[:, place] = value
+            out.values[:, place] = value
         return out

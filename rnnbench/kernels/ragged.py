@@ -18,6 +18,8 @@ def spans(active):
 def clear_padding(array, active):
     """Set (R, T, B, width) to 0 where rows have ended; costs as much as there is of it."""
     rows = array.shape[2]
+    if len(active) and active[-1] == rows:
+        return
     for t, stop, count in spans(active):
         if count < rows:
             array[:, t:stop, count:] = 0

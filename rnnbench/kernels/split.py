@@ -13,17 +13,6 @@ LARGE = 2**24  # bytes of weights that are better read once for all rows than on
 SMALL_STEP = 150_000  # the same for a stage of one step, of a team: its threads wait for each other at each
 
 
-def tasks_of(program, pieces):
-    """One line per replica and piece: the address of the replica's program, then the piece.
-
-    The caller keeps the program until the tasks are done.
-    """
-    lines = [
-        (memory.address(program) + r * program.strides[0], *piece) for r in range(len(program)) for piece in pieces
-    ]
-    return np.array(lines, np.int64).reshape(len(lines), -1)
-
-
 def workers_for(sizes, active):
     """Return how many threads are worth their while for products over all steps and replicas."""
     small = sizes.flops_per_step * int(active.sum()) * sizes.replicas < SMALL
@@ -58,15 +47,22 @@ def walk(function, sizes, program, blocks, scratch):
     if not blocks:
         return
     parts = threads.get_num_threads() if is_team(sizes) else 1
-    count = max(parts, len(blocks) * len(program))
+    key = "walk", parts, tuple(blocks)
+    _, counter, alone, together = program.once(key, lambda: _tasks(program, parts, blocks, scratch))
+    counter[:] = 0
+    threads.run(function, alone if together is None else together, alone)
+
+
+def _tasks(program, parts, blocks, scratch):
+    """Room to work in, the counter of a team's meetings, a task per block, and if there is a team its parts' tasks."""
     per_task = -(-scratch // memory.ALIGNMENT) * memory.ALIGNMENT
+    count = max(parts, len(blocks) * len(program.values))
     room, counter = memory.empty(per_task * count, np.uint8), memory.zeros(8, np.int64)
     start, meeting = memory.address(room), memory.address(counter)
-    alone = tasks_of(program, [(start, *block, 0, 1, meeting, 0, 0) for block in blocks])
+    alone = program.tasks([(start, *block, 0, 1, meeting, 0, 0) for block in blocks])
     alone[:, 1] += per_task * np.arange(len(alone))
-    together = None
-    if parts > 1:
-        pause = threads.pause()
-        lines = [(start + per_task * part, *blocks[0], part, parts, meeting, 0, pause) for part in range(parts)]
-        together = tasks_of(program, lines)
-    threads.run(function, alone if together is None else together, alone)
+    if parts == 1:
+        return room, counter, alone, None
+    pause = threads.pause()
+    lines = [(start + per_task * part, *blocks[0], part, parts, meeting, 0, pause) for part in range(parts)]
+    return room, counter, alone, program.tasks(lines)

@@ -7,6 +7,7 @@ Drivers want contiguous arrays with a replica axis, rows sorted by length (longe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -107,11 +108,14 @@ def array(name, value, shape, dtype, device="cpu"):
         value = device_array(name, value, dtype, device)
     if value.dtype != dtype:
         raise TypeError(f"{name}: got dtype {value.dtype}, expected {dtype}")
-    fits = value.ndim == len(shape) and all(s in (None, n) for s, n in zip(shape, value.shape, strict=True))
-    if not fits:
+    if value.shape != shape and not _fits(value.shape, shape):
         expected = str(shape).replace("None", "any")
         raise ValueError(f"{name}: got shape {value.shape}, expected {expected}")
     return np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
+
+
+def _fits(given, shape):
+    return len(given) == len(shape) and all(s is None or s == n for s, n in zip(shape, given, strict=True))
 
 
 def features(name, value, lead, size, dtype):
@@ -155,6 +159,19 @@ def row_order(lengths, steps, rows):
     return lengths, np.argsort(-lengths, kind="stable")
 
 
+def order_of(steps, rows, lengths, reverse):
+    """Return the :class:`Order` of a batch; that of rows without lengths is made once."""
+    return Order(steps, rows, lengths, reverse) if lengths is not None else _even(steps, rows, reverse)
+
+
+@lru_cache(maxsize=256)
+def _even(steps, rows, reverse):
+    order = Order(steps, rows, None, reverse)
+    for shared in (order.rows, order.lengths, order.active):
+        shared.flags.writeable = False
+    return order
+
+
 class Order:
     """Where each (step, row) of the processing order lies in the user's arrays.
 
@@ -175,7 +192,8 @@ class Order:
         self.lengths = lengths[self.rows]
         self.active = (self.lengths > np.arange(steps)[:, None]).sum(axis=1)
         self.reverse = reverse
-        self.trivial = not reverse and bool((self.rows == np.arange(rows)).all())
+        self.in_place = bool((self.rows == np.arange(rows)).all())
+        self.trivial = not reverse and self.in_place
 
     @on_gpu_too("put_mask")
     def put(self, values):
@@ -245,11 +263,13 @@ class Order:
     @on_gpu_too("put_rows")
     def put_rows(self, values):
         """(..., B, width) of the user's order into processing order."""
-        return values[..., self.rows, :]
+        return values if self.in_place else values[..., self.rows, :]
 
     @on_gpu_too("back_rows")
     def back_rows(self, values):
         """(..., B, width) of the processing order into the user's."""
+        if self.in_place:
+            return values
         out = np.empty_like(values)
         out[..., self.rows, :] = values
         return out
@@ -295,7 +315,9 @@ def initial_states(layer, order, given):
             initial = layout.cell.vector(name).initial
             value = layer.led(layer.params[f"initial_{name}"])[:, None, None] if initial == LEARNED else initial
             shape = (layer.copies, layout.lags[name], rows, layout.widths[name])
-            out[name] = np.full(shape, value, layer.dtype)
+            out[name] = np.zeros(shape, layer.dtype)
+            if initial != 0:
+                out[name][...] = value
     return out, learned
 
 

@@ -99,7 +99,7 @@ class OutputRecurrence(Layer):
     def _at_once(self, x, target, state, lengths, keep):
         """All steps of all rows as the rows of one step."""
         recurrent, (steps, rows) = self.parts["recurrent"], x.shape[-3:-1]
-        order = arguments.Order(steps, rows, lengths, False)
+        order = arguments.order_of(steps, rows, lengths, False)
         start = arguments.states_back(recurrent, order, arguments.initial_states(recurrent, order, state)[0])["y"]
         there = sequences.running(lengths, steps, rows)
         before = np.concatenate([start[..., None, :, :], target], axis=-3)[..., :-1, :, :]
@@ -122,7 +122,7 @@ class OutputRecurrence(Layer):
 
     def _backward_at_once(self, tape, of_recurrent, there, dy, dstate, need_dx):
         recurrent, (steps, rows) = self.parts["recurrent"], there.shape
-        order = arguments.Order(steps, rows, None, False)
+        order = arguments.order_of(steps, rows, None, False)
         given = arguments.states_back(recurrent, order, arguments.states(recurrent, order, dstate, "dstate"))
         dfinal = given.get("y", np.zeros((*self.lead, rows, self.output_size), self.dtype))
         dy = np.zeros(tape.shape, self.dtype) if dy is None else dy.copy()

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -178,18 +179,20 @@ class Recurrent(Layer):
         arguments.one_of("outputs", outputs, ("all", "last"))
         arguments.one_of("reverse", reverse, (True, False))
         stream = arguments.stream(stream, self.device)
+        if self.device != "cuda":
+            return self._run(x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream)
         with cuda_host.on(stream):
             return self._run(x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream)
 
     def _run(self, x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream):
-        symbols = isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer)
+        symbols = isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.ndim == len(self.lead) + 2
         if symbols:
             x = self._symbols(x)
         else:
             x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
         if checkpoint is not None and cuda_host.on_device(x):
             raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
-        order = arguments.Order(*x.shape[1:3], lengths, reverse)
+        order = arguments.order_of(*x.shape[1:3], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         used, raw = self._frozen or weights.used(self)
@@ -217,6 +220,8 @@ class Recurrent(Layer):
         return x if as_they_are else one_hot(x, self.input_size, self.dtype)
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
+        if self.device != "cuda":
+            return self._run_back(tape, dy, dstate, truncate, need_dx)
         with cuda_host.on(tape.saved.stream):
             return self._run_back(tape, dy, dstate, truncate, need_dx)
 
@@ -286,4 +291,9 @@ class Recurrent(Layer):
 
     @property
     def _driver(self):
-        return importlib.import_module(DEVICES[self.device])
+        return _driver(DEVICES[self.device])
+
+
+@cache
+def _driver(name):
+    return importlib.import_module(name)
