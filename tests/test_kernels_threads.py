@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -173,3 +174,16 @@ def test_a_forked_child_works():
     with multiprocessing.get_context("fork").Pool(1) as pool:
         y = pool.apply_async(forward).get(timeout=60)
     np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("rows", [2, 40])
+def test_callers_in_several_threads_get_what_they_get_alone(rows):
+    """Programs and rooms of a call wait for the next one: two calls at a time must not share them."""
+    layer = Recurrent("lstm", 8, 64, seed=0)
+    inputs = [np.random.default_rng(i).normal(size=(300, rows, 8)).astype(np.float32) for i in range(4)]
+    alone = [layer.forward(x, tape=False)[0] for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            together = list(pool.map(lambda x: layer.forward(x, tape=False)[0], inputs))
+            for one, other in zip(alone, together, strict=True):
+                np.testing.assert_array_equal(one, other)
