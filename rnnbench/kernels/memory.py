@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from math import prod
 from typing import ClassVar
 
@@ -13,7 +14,10 @@ POOL_BYTES = 256 * 2**20  # kept for reuse at most
 
 def address(array):
     """Return where an array's first number lies."""
-    return array.__array_interface__["data"][0]
+    try:  # a quarter of the time that NumPy's own ways take, and a call asks for dozens
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read-only, with gaps, or empty
+        return array.__array_interface__["data"][0]
 
 
 class _Block:

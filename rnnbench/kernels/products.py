@@ -28,7 +28,7 @@ def input_gradients(plan, addresses, active):
         return dx
     padded = sizes.vectors(width) * sizes.lanes
     target = dx if width == padded else memory.empty((*dx.shape[:3], padded), dx.dtype)
-    zeros = memory.zeros(padded, dx.dtype)
+    zeros = np.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
     _flat(sizes, plan.dx.at(addresses | roots), 0)
     if target is not dx:
@@ -54,23 +54,32 @@ def weight_gradients(plan, addresses, grads, active):
     sizes, e = plan.sizes, plan.sizes.engine
     chunk, pieces = gradients.chunk_steps(sizes.rows), -(-threads.get_num_threads() // sizes.replicas)
     roots = addresses | {f"d {key}": memory.address(grad) for key, grad in grads.items()}
-    programs, tasks, most_bytes = [], [], 0
+    most_rows, panel_row = gradients.fullest_chunk(active, chunk), 2 * e.lane_bytes
+    programs, tasks, room = [], [], 0
     for program, width, panels in plan.weights:
-        panel_row = 2 * e.lane_bytes
-        most_rows, together = gradients.chunk_sizes(active, chunk, panels, panel_row)
-        size = gradients.scratch_bytes(e.most, e.lanes, sizes.dtype.itemsize, most_rows, together)
-        most_bytes = max(most_bytes, -(-size // memory.ALIGNMENT) * memory.ALIGNMENT)
-        cuts = [*(width * i // pieces // e.most * e.most for i in range(pieces)), width]
-        here = program.at(roots)
-        programs.append(here)
-        tasks.append(tasks_of(here, [(0, *cut, most_rows, together) for cut in pairwise(cuts) if cut[0] < cut[1]]))
-    if tasks:
-        lines = np.concatenate(tasks)
-        room = memory.empty(most_bytes * len(lines), np.uint8)
-        lines[:, 1] = memory.address(room) + most_bytes * np.arange(len(lines))
-        threads.run(e.weights, lines)
-    for program in plan.columns:
-        here, room = program.at(roots), memory.empty(e.lane_bytes * sizes.replicas, np.uint8)
-        lines = tasks_of(here, [(memory.address(room),)])
-        lines[:, 1] += e.lane_bytes * np.arange(len(lines))
-        threads.run(e.columns_sum, lines)
+        together = gradients.panels_together(panels, most_rows, panel_row)
+        room = max(room, gradients.scratch_bytes(e.most, e.lanes, sizes.dtype.itemsize, most_rows, together))
+        programs.append(program.at(roots))
+        cuts = _cuts(width, pieces, e.most)
+        tasks.append(tasks_of(programs[-1], [(0, *cut, most_rows, together) for cut in cuts]))
+    _run(e.weights, tasks, room)
+    if plan.columns:
+        program, widths = plan.columns[0].at(roots), plan.columns[1]
+        cuts = [(0, line, *cut) for line, width in enumerate(widths) for cut in _cuts(width, pieces, e.lanes)]
+        _run(e.columns_sum, [tasks_of(program, cuts)], max(widths) * sizes.dtype.itemsize)
+
+
+def _cuts(width, pieces, whole):
+    """Cut so many columns into about equal pieces, at multiples of `whole`."""
+    cuts = [*(width * i // pieces // whole * whole for i in range(pieces)), width]
+    return [cut for cut in pairwise(cuts) if cut[0] < cut[1]]
+
+
+def _run(function, tasks, room):
+    """Run tasks, giving each an address of so many bytes to work in."""
+    if not tasks:
+        return
+    lines, apart = np.concatenate(tasks), -(-room // memory.ALIGNMENT) * memory.ALIGNMENT
+    work = memory.empty(apart * len(lines), np.uint8)
+    lines[:, 1] = memory.address(work) + apart * np.arange(len(lines))
+    threads.run(function, lines)

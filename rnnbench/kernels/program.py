@@ -88,7 +88,7 @@ class Program:
 
     def at(self, addresses: Mapping[str, int], header: Mapping[int, int] | None = None):
         """Return the array (R, n) for buffers at these addresses; `header` replaces some of its first numbers."""
-        out = memory.empty(self._values.shape, np.int64)
+        out = np.empty(self._values.shape, np.int64)
         base = np.array([0, *(memory.address(out) if r == "program" else addresses[r] for r in self.roots)], np.int64)
         np.add(self._values, base[self._root], out=out)
         for place, value in (header or {}).items():

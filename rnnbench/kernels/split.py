@@ -54,8 +54,10 @@ def walk(function, sizes, program, blocks, scratch):
     parts = threads.get_num_threads() if is_team(sizes) else 1
     count = max(parts, len(blocks) * len(program))
     per_task = -(-scratch // memory.ALIGNMENT) * memory.ALIGNMENT
-    room, counter = memory.empty(per_task * count, np.uint8), memory.zeros(8, np.int64)
-    start, meeting = memory.address(room), memory.address(counter)
+    room = memory.empty(per_task * count + memory.ALIGNMENT, np.uint8)
+    room[per_task * count :] = 0
+    start = memory.address(room)
+    meeting = start + per_task * count
     alone = tasks_of(program, [(start, *block, 0, 1, meeting, 0, 0) for block in blocks])
     alone[:, 1] += per_task * np.arange(len(alone))
     together = None

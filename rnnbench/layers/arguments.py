@@ -7,6 +7,7 @@ Drivers want contiguous arrays with a replica axis, rows sorted by length (longe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -177,6 +178,11 @@ class Order:
         self.reverse = reverse
         self.trivial = not reverse and bool((self.rows == np.arange(rows)).all())
 
+    @classmethod
+    def of(cls, steps, rows, lengths=None, reverse=False):
+        """The order for these arguments; that of whole sequences is kept, because short calls notice."""
+        return _whole(steps, rows) if lengths is None and not reverse else cls(steps, rows, lengths, reverse)
+
     @on_gpu_too("put_mask")
     def put(self, values):
         """(R, T, B, ...) of the user's order into processing order; never mind what stands where a row has ended."""
@@ -250,9 +256,19 @@ class Order:
     @on_gpu_too("back_rows")
     def back_rows(self, values):
         """(..., B, width) of the processing order into the user's."""
+        if self.trivial:
+            return values
         out = np.empty_like(values)
         out[..., self.rows, :] = values
         return out
+
+
+@lru_cache(maxsize=64)
+def _whole(steps, rows):
+    order = Order(steps, rows, None, False)
+    for array in (order.lengths, order.rows, order.active):
+        array.flags.writeable = False
+    return order
 
 
 def states(layer, order, given, name):

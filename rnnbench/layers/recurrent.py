@@ -182,7 +182,7 @@ class Recurrent(Layer):
         x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
         if checkpoint is not None and cuda_host.on_device(x):
             raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
-        order = arguments.Order(*x.shape[1:3], lengths, reverse)
+        order = arguments.Order.of(*x.shape[1:3], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         used, raw = self._frozen or weights.used(self)
