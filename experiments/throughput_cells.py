@@ -135,7 +135,7 @@ def tables(df):
         beside = [name for name in by_peer if name not in (tasks.RNNBENCH, tasks.ROOF, tasks.PACKED)]
         lines.append(line | {f"over {name}": frames.ratio_words(by_peer[name]) for name in beside})
     for _, row in models[models["outcome"] == "ok"].sort_values(key).iterrows():
-        parts = {name: row[f"{name}_us"] for name in ("products", "pointwise", "memory", "model")}
+        parts = {name: row.get(f"{name}_us") for name in ("products", "weight_map", "pointwise", "memory", "model")}
         over = f"{frames.span_words(row, 'over_model')} {row['verdict']}"
         terms.append({name: row[name] for name in key} | {"ours": row["us_per_step"]} | parts | {"ours/model": over})
     told = pd.concat([times, models])

@@ -117,11 +117,15 @@ class WeightMap:
     free : ``free(shapes) -> counts``, optional
         How many numbers of a matrix the map really uses, {key: count} from {key: shape}: those of a triangle, those
         that no mask strikes out. May return only the keys where it is not all of them.
+    flops : ``flops(shapes) -> (forward, backward)``, optional
+        Floating-point operations of the products and inverses that no way round the map saves, for models of a call's
+        time. Left out where there are none.
     """
 
     forward: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
     backward: Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
     free: Callable[[Mapping[str, tuple[int, int]]], Mapping[str, int]] | None = None
+    flops: Callable[[Mapping[str, tuple[int, int]]], tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)

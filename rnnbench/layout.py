@@ -91,6 +91,18 @@ class Layout:
         return tuple(probe(s) for s in self.cell.stages)
 
     @cached_property
+    def trained_parameters(self) -> tuple[tuple[str, ...], ...]:
+        """Per stage, its unit parameters that have a gradient."""
+        trained = {p.name for p in self.cell.parameters if p.trained}
+        return tuple(tuple(name for name in s.parameters if name in trained) for s in self.cell.stages)
+
+    @cached_property
+    def kept(self) -> tuple[int, ...]:
+        """How many values per unit a stage keeps for BPTT: those saved, or da and dp, which replace them."""
+        stages = zip(self.cell.stages, self.saved, self.trained_parameters, strict=True)
+        return tuple(max(saves, len(stage.gates) + len(trained)) for stage, saves, trained in stages)
+
+    @cached_property
     def gate_widths(self) -> dict[str, int]:
         """Width of every gate."""
         return {g.name: w for s, w in zip(self.cell.stages, self.stage_widths, strict=True) for g in s.gates}
@@ -155,8 +167,7 @@ class Layout:
     def tape_floats(self) -> int:
         """Numbers kept per row and step for BPTT, the input not counted."""
         vectors = sum(self.widths[v.name] for v in self.cell.vectors)
-        kept = zip(self.cell.stages, self.saved, self.stage_widths, strict=True)
-        return vectors + sum(max(n, len(s.gates) + len(s.parameters)) * w for s, n, w in kept)
+        return vectors + sum(n * w for n, w in zip(self.kept, self.stage_widths, strict=True))
 
 
 def stack(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:

@@ -55,10 +55,13 @@ def methods_for(cell):
 def errors(p, method="complex step"):
     """{array: error of its gradient, relative to the largest number in it}; `p` has one replica."""
     results, found = p.both(reference), {}
-    differentiable = p.layout.cell.differentiable
+    differentiable, fixed = p.layout.cell.differentiable, {u.name for u in p.layout.cell.parameters if not u.trained}
     for name in p.arrays():
         if not differentiable.get(name.removeprefix("state "), True):
             continue  # declared a constant: it has a test of its own
+        if name in fixed:
+            assert not results[f"d {name}"].any(), f"{name} is not trained, expected no gradient"
+            continue
         expected, got = numeric(p, name, method), results[f"d {name}" if name != "x" else "dx"]
         scale = max(float(np.abs(expected).max(initial=0)), 1e-6 if method == "complex step" else 1e-2)
         found[name] = float(np.abs(got - expected).max(initial=0)) / scale

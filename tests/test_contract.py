@@ -231,12 +231,12 @@ def test_counts_agree_with_the_arrays(case):
         ("gru", {"h": 1, "rh": 0, "z": 0}, ("h",), (1, 1), 6),
         ("jordan", {"h": 0, "y": 1}, ("y",), (0, 0), 4),
         ("output_hidden", {"h": 1, "y": 1}, ("h", "y"), (0, 0), 4),
-        ("clockwork", {"h": 1, "clock": 1}, ("h", "clock"), (0,), 4),
+        ("clockwork", {"h": 1, "clock": 1}, ("h", "clock"), (0,), 3),
         ("delayed", {"h": 2}, ("h",), (0,), 2),
         ("deep_transition", {"h": 1, "z1": 0}, ("h",), (0, 0), 4),
         ("dynamical", {"s": 1}, ("s",), (0,), 2),
         ("skip", {"h": 2}, ("h",), (0,), 2),
-        ("leaky", {"h": 1}, ("h",), (1,), 3),
+        ("leaky", {"h": 1}, ("h",), (1,), 2),
     ],
 )
 def test_lags_states_and_tape(name, lags, states, saved, tape):

@@ -73,6 +73,7 @@ def test_a_trial_of_a_cell_has_its_model_and_says_who_is_absent(monkeypatch):
     assert set(modelled["outcome"]) == {"ok"}
     for column in ("products_us", "pointwise_us", "memory_us", "over_model"):
         assert (modelled[column] > 0).all()
+    assert (modelled["weight_map_us"] == 0).all()
     assert not df["peer"].isin(model.PARTS).any()
     assert set(df.loc[df["peer"] == "torch-loop", "outcome"]) == {"not installed"}
     tables = throughput_cells.tables(df)
@@ -206,3 +207,23 @@ def test_packed_sequences_need_lengths():
     task = Task("lstm", None, Shape(3, 2, 4, 5), "inference", 1, "packed")
     with pytest.raises(tasks.NotSupported, match="packing needs lengths"):
         torch_peer.prepare(task, own.make_arrays(task, np.random.default_rng(0)))
+
+
+def test_a_weight_map_counts_in_training_only():
+    def flops(cell, direction):
+        return model.map_flops(Task(cell, None, Shape(3, 2, 5, 8), direction, 1, "cpu", None))
+
+    assert flops("orthogonal", "training") == (2 + 4) * 8**3  # an inverse, two products
+    assert flops("orthogonal", "inference") == flops("clockwork", "training") == flops("lstm", "training") == 0
+
+
+def test_the_weights_of_a_timed_training_call_are_not_those_of_the_call_before(monkeypatch):
+    task = Task("orthogonal", None, Shape(3, 2, 5, 8), "training", 1, "cpu", None)
+    layers, make_layer = [], own.make_layer
+    monkeypatch.setattr(own, "make_layer", lambda *args: layers.append(make_layer(*args)) or layers[-1])
+    job = own.prepare(task, own.make_arrays(task, np.random.default_rng(0)))
+    seen = set()
+    for _ in range(4):
+        job.call()
+        seen.add(layers[-1].params["weight_hh"].tobytes())
+    assert len(seen) == 4

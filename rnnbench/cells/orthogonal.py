@@ -12,11 +12,12 @@ orthogonal matrices be reached. R = 0 gives Q = D; random numbers give a random 
 ``uniform`` start turns by a median angle of 66 degrees, and by 116 at most. :math:`\phi` is tanh unless ``activation``
 says sigmoid, relu, linear or step.
 
-The gradient by R follows from :math:`(I + A) Q = (I - A) D`: with G the gradient by Q,
+With :math:`P = (I + A)^{-1}` the matrix is :math:`Q = (2 P - I) D`, and since :math:`(I - A)^{-1} = P^T`, P is all that
+the gradient by R takes; G is the gradient by Q:
 
 .. math::
 
-    M = -(I - A)^{-1} \, G \, (D + Q)^T, \qquad \frac{\partial L}{\partial R} = M - M^T .
+    M = -2 \, P^T \, G D \, P^T, \qquad \frac{\partial L}{\partial R} = M - M^T .
 
 Sources: K. Helfrich, D. Willmott and Q. Ye, Orthogonal Recurrent Neural Networks with Scaled Cayley Transform, ICML
 2018. M. Lezcano-Casado and D. Martinez-Rubio, Cheap Orthogonal Constraints in Neural Networks, ICML 2019, use the
@@ -33,36 +34,37 @@ from rnnbench.contract import Cell, Gate, Stage, Vector, WeightMap, choose
 from rnnbench.ops import ACTIVATIONS
 
 
-def skew(r):
-    """Return (A, I), of twice the precision if R is of single precision."""
-    r = r.astype(np.result_type(r, np.float64))
-    return r - r.T, np.eye(len(r))
-
-
 def signs(size, reflections):
     """Return the diagonal of D."""
     return np.where(np.arange(size) < round(reflections * size), -1.0, 1.0)
 
 
-def cayley(a, eye):
-    """Return (I + A)^-1 (I - A), orthogonal to rounding as long as the numbers in A stay below 1e9.
+def cayley(r):
+    """Return (I + A)^-1 (I - A), orthogonal to rounding as long as the numbers in A stay below 1e9, and (I + A)^-1.
 
-    Solving loses as many digits as A is large. Newton's iteration for the nearest orthogonal matrix brings them back:
-    an error of e becomes one of e^2, and where e is 0 its derivative is the identity for every change that keeps Q
-    orthogonal.
+    Inverting loses as many digits as A is large. Double precision has them to spare where R is of single precision.
+    Where they are missed, Newton's iteration for the nearest orthogonal matrix brings them back: an error of e becomes
+    one of e^2, and where e is 0 its derivative is the identity for every change that keeps Q orthogonal.
     """
-    q = np.linalg.solve(eye + a, eye - a)
-    for _ in range(2):
+    wide, eye = np.result_type(r, np.float64), np.eye(len(r))
+    a = r.astype(wide) - r.T
+    inverse = np.linalg.inv(eye + a)
+    q = 2 * inverse - eye
+    lost = len(r) * (1 + np.linalg.norm(a))  # the singular values of I + A are between 1 and 1 + |A|
+    error = min(np.finfo(wide).eps * lost, 0.1)
+    while error > np.finfo(r.dtype).eps:
         q = q + q @ (eye - q.T @ q) / 2
-    return q
+        error = error**2
+    return q, inverse
 
 
 @lru_cache(maxsize=2)  # the backward pass, and every call with the same weights, asks again
 def _cayley_of(numbers, dtype, size):
-    """`cayley` of the free parameters with these bytes."""
-    q = cayley(*skew(np.frombuffer(numbers, dtype).reshape(size, size)))
-    q.flags.writeable = False
-    return q
+    """`cayley` of the free parameters with these bytes, in their precision."""
+    made = [part.astype(dtype) for part in cayley(np.frombuffer(numbers, dtype).reshape(size, size))]
+    for part in made:
+        part.flags.writeable = False
+    return made
 
 
 def scaled_cayley(reflections):
@@ -70,21 +72,24 @@ def scaled_cayley(reflections):
 
     def used(raw):
         r = raw["weight_hh"]
-        q = _cayley_of(r.tobytes(), r.dtype.str, len(r)) * signs(len(r), reflections)
-        return {"weight_hh": q.astype(r.dtype)}
+        q, _ = _cayley_of(r.tobytes(), r.dtype.str, len(r))
+        return {"weight_hh": q * signs(len(r), reflections).astype(r.dtype)}
 
     def gradient(raw, dused):
         r = raw["weight_hh"]
-        a, eye = skew(r)
-        dq = dused["weight_hh"] * signs(len(r), reflections)
-        m = -np.linalg.solve(eye - a, dq @ (eye + _cayley_of(r.tobytes(), r.dtype.str, len(r))).T)
-        return {"weight_hh": (m - m.T).astype(r.dtype)}
+        _, inverse = _cayley_of(r.tobytes(), r.dtype.str, len(r))
+        m = -2 * inverse.T @ (dused["weight_hh"] * signs(len(r), reflections).astype(r.dtype)) @ inverse.T
+        return {"weight_hh": m - m.T}
 
     def free(shapes):
         units = shapes["weight_hh"][0]
         return {"weight_hh": units * (units - 1) // 2}
 
-    return WeightMap(used, gradient, free)
+    def flops(shapes):  # one inverse; two products
+        units = shapes["weight_hh"][0]
+        return 2 * units**3, 4 * units**3
+
+    return WeightMap(used, gradient, free, flops)
 
 
 def build(activation="tanh", reflections=0.0):

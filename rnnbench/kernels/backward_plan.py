@@ -30,8 +30,8 @@ class BackwardPlan:
         Of :func:`rnnbench.kernels.gradients.weights`, one per set of gates with the same sources.
     symbols : Program or None
         Of :func:`rnnbench.kernels.symbols.gradients`, where x is symbols.
-    columns : list of Program
-        Of :func:`rnnbench.kernels.gradients.columns_sum`, one per unit parameter.
+    columns : (Program, widths) or None
+        Of :func:`rnnbench.kernels.gradients.columns_sum`, a line per unit parameter that is trained.
     """
 
     def __init__(self, forward, packing, chunk):
@@ -54,14 +54,16 @@ class BackwardPlan:
         self.scratch = 24 * (len(self.operands) + len(self.sources)) + 64
         self.dx = None if sizes.symbols else self._input_program()
         self.symbols = self._symbol_program(chunk) if sizes.symbols else None
-        self.weights, self.columns = [], []
+        self.weights, columns, widths = [], Table(6), []
         for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
             work = forward.work[number]
             lanes = dict(zip((g.name for g in stage.gates), work, strict=False))
             for sources, gates in groups_of(stage):
                 self.weights.append(self._weight_program(sources, gates, lanes, width, chunk))
-            for name, lane in zip(stage.parameters, work[len(stage.gates) :], strict=False):
-                self.columns.append(self._column_program(name, lane, width, chunk))
+            for name, lane in zip(layout.trained_parameters[number], work[len(stage.gates) :], strict=False):
+                columns.add(*lane.line(), Ref(f"d {name}", 0, width * sizes.dtype.itemsize))
+                widths.append(width)
+        self.columns = (Program(sizes.header(chunk), [columns], sizes.replicas), widths) if widths else None
 
     def _stage(self, number):
         sizes, layout, forward = self.sizes, self.sizes.layout, self.forward
@@ -76,7 +78,12 @@ class BackwardPlan:
         self._values(lane.line() for lane in work[:gates])
         for source in stage.reads:
             self._gradient(*parse(source), self.sink)
-        self._values(lane.line() for lane in work[gates : gates + len(stage.parameters)])
+        given = dict(zip(layout.trained_parameters[number], work[gates:], strict=False))
+        for name in stage.parameters:  # what has no gradient is written to one vector again and again
+            if name in given:
+                self.operands.add(*given[name].line(), sizes.lane_bytes)
+            else:
+                self.operands.add(*constant_line(self.sink), 0)
         for source, reading in readers(stage).items():
             name, lag = parse(source)
             if name in self.flow:
@@ -191,8 +198,3 @@ class BackwardPlan:
                     whole = layout.weight_shapes[block.key][0] * per_row
                     gates.add(*lane.line(), width, Ref(f"d {block.key}", block.start * per_row, whole), per_row)
         return Program(sizes.header(chunk), [given, gates], sizes.replicas)
-
-    def _column_program(self, name, lane, width, chunk):
-        table, size = Table(7), self.sizes.dtype.itemsize
-        table.add(*lane.line(), Ref(f"d {name}", 0, width * size), width)
-        return Program(self.sizes.header(chunk), [table], self.sizes.replicas)

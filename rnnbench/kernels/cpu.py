@@ -190,6 +190,8 @@ def _with_room(sizes, x, active, keep):
 
 def _masks(feed, active, rows):
     """Flags of the rows that are fed *and* running, per step."""
+    if not feed:
+        return {}
     running = np.arange(rows) < active[:, None]
     return {name: np.ascontiguousarray(mask & running).view(np.uint8) for name, (_, mask) in feed.items()}
 

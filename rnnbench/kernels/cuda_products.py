@@ -54,7 +54,7 @@ def weight_gradients(tape, grads):
                     into = block.start * columns, grads[block.key].shape[1] * columns
                     given = tape.arena, *da, *values, units, columns, on_device[block.key], *into
                     gpu.launch(weights, grid, TILE, tape.active, sizes.rows, chunk, *given)
-        for lane, name in enumerate(stage.parameters, len(stage.gates)):
+        for lane, name in enumerate(layout.trained_parameters[number], len(stage.gates)):
             column_sums(lane, name, 0)
     return {key: gpu.download(value, grads[key].shape) for key, value in on_device.items()}
 

@@ -91,8 +91,7 @@ def inner_depth(geometry: Geometry, gates: int, item_bytes: int) -> int:
 
 def work_lanes(layout, number: int) -> int:
     """Numbers kept per unit of a stage: what forward saves, then da and dp in its place."""
-    stage = layout.cell.stages[number]
-    return max(layout.saved[number], len(stage.gates) + len(stage.parameters))
+    return layout.kept[number]
 
 
 def sources_of(stage) -> dict[str, list[int]]:

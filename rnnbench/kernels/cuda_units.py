@@ -76,7 +76,8 @@ def backward(kernel, layout, number, units):
         kernel.add(f"da, dreads, dp = stage{number}({given})")
         gates = len(stage.gates)
         kernel.add(*(f"arena[kept + {g} * width] = da[{g}]" for g in range(gates)))
-        kernel.add(*(f"arena[kept + {gates + j} * width] = dp[{j}]" for j in range(len(stage.parameters))))
+        trained = [stage.parameters.index(name) for name in layout.trained_parameters[number]]
+        kernel.add(*(f"arena[kept + {lane} * width] = dp[{j}]" for lane, j in enumerate(trained, gates)))
         kernel.add(*(f"flow[back{i} + place] += dreads[{i}]" for i in through))
 
 

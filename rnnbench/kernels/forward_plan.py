@@ -65,8 +65,8 @@ class ForwardPlan:
         for name in self.feed:
             lag = layout.lags[name]
             self.read[name] = Lane(sizes, self.arena, layout.widths[name], sizes.steps + lag, lag)
-        for stage, saves, width in zip(layout.cell.stages, layout.saved, layout.stage_widths, strict=True):
-            count = max(saves, len(stage.gates) + len(stage.parameters)) if keep else 0
+        for kept, width in zip(layout.kept, layout.stage_widths, strict=True):
+            count = kept if keep else 0
             self.work.append([Lane(sizes, self.arena, width, max(sizes.steps, 1)) for _ in range(count)])
 
     def _stage(self, number, keep, ahead):

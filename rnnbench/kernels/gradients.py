@@ -7,6 +7,8 @@ their order; the chunks' sums are then added, last chunk first as BPTT meets the
 
 from __future__ import annotations
 
+import numpy as np
+
 from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
 from rnnbench.kernels.raw import (
@@ -32,10 +34,14 @@ def chunk_steps(rows):
     return max(1, CHUNK_ROWS // max(rows, 1))
 
 
-def chunk_sizes(active, chunk, panels, panel_row):
-    """Return the running rows of the fullest chunk, and how many panels are packed at a time."""
-    most_rows = max((int(active[t : t + chunk].sum()) for t in range(0, len(active), chunk)), default=0)
-    return most_rows, max(1, min(panels, PANELS_BYTES // max(1, most_rows * panel_row)))
+def fullest_chunk(active, chunk):
+    """Return the running rows of the fullest chunk."""
+    return int(np.add.reduceat(active, np.arange(0, len(active), chunk)).max()) if len(active) else 0
+
+
+def panels_together(panels, most_rows, panel_row):
+    """Return how many panels are packed at a time."""
+    return max(1, min(panels, PANELS_BYTES // max(1, most_rows * panel_row)))
 
 
 def scratch_bytes(most, lanes, size, most_rows, together):
@@ -137,20 +143,22 @@ def gather(build, target, row_bytes, buffers, i, first, columns, whole, active, 
 
 
 def columns_sum(build, task):
-    """Add the sum over all steps and running rows of a buffer to a vector.
+    """Add the sum over all steps and running rows of some columns of a buffer to a vector.
 
-    `task` is the address of a line: addresses of the program and of a vector to work in. Table of the program: buffer
-    (5), address of the target, numbers.
+    Row by row, as they lie in memory: column by column, most of the time would go to waiting for it.
+
+    `task` is the address of a line: addresses of the program and of room for the columns, line of the table, first and
+    last column. Table of the program: buffer (5), address of the target.
     """
     short_code()
     mine = numbers(task)
     program = numbers(mine[0])
-    lanes, size, chunk, steps = program[LANES], program[SIZE], program[CHUNK], program[STEPS]
-    active, buffer, total = numbers(program[ACTIVE]), table(program, 0, 7), mine[1]
-    target, stop = buffer[0, 5], buffer[0, 6]
+    size, chunk, steps = program[SIZE], program[CHUNK], program[STEPS]
+    active, buffers, total, line = numbers(program[ACTIVE]), table(program, 0, 6), mine[1], mine[2]
+    start, count = mine[3] * size, mine[4] - mine[3]
     for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
-        for m in range(0, stop, lanes):
-            clear_bytes(total, lanes * size)
-            for t in range(t0, smaller(t0 + chunk, steps)):
-                sum_rows(build, total, at(buffer, 0, 0, t, 0) + m * size, buffer[0, 4], active[t])
-            add_numbers(build, target + m * size, total, smaller(lanes, stop - m))
+        clear_bytes(total, count * size)
+        for t in range(t0, smaller(t0 + chunk, steps)):
+            for r in range(active[t]):
+                add_numbers(build, total, at(buffers, line, 0, t, r) + start, count)
+        add_numbers(build, buffers[line, 5] + start, total, count)

@@ -29,7 +29,7 @@ def input_gradients(plan, addresses, active):
         return dx
     padded = sizes.vectors(width) * sizes.lanes
     target = dx if width == padded else memory.empty((*dx.shape[:3], padded), dx.dtype)
-    zeros = memory.zeros(padded, dx.dtype)
+    zeros = np.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
     program = plan.dx.at(addresses | roots)
     _flat(sizes, program, 0, active)
@@ -63,44 +63,42 @@ def weight_gradients(plan, addresses, grads, active):
     sizes, e = plan.sizes, plan.sizes.engine
     chunk, pieces = gradients.chunk_steps(sizes.rows), -(-workers_for(sizes, active) // sizes.replicas)
     roots = addresses | {f"d {key}": memory.address(grad) for key, grad in grads.items()}
-    programs, tasks, most_bytes = [], [], 0
+    most_rows, panel_row = gradients.fullest_chunk(active, chunk), 2 * e.lane_bytes
+    programs, tasks, room = [], [], 0
     for program, width, panels in plan.weights:
-        panel_row = 2 * e.lane_bytes
-        most_rows, together = gradients.chunk_sizes(active, chunk, panels, panel_row)
-        size = gradients.scratch_bytes(e.most, e.lanes, sizes.dtype.itemsize, most_rows, together)
-        most_bytes = max(most_bytes, -(-size // memory.ALIGNMENT) * memory.ALIGNMENT)
-        cuts = [*(width * i // pieces // e.most * e.most for i in range(pieces)), width]
+        together = gradients.panels_together(panels, most_rows, panel_row)
+        room = max(room, gradients.scratch_bytes(e.most, e.lanes, sizes.dtype.itemsize, most_rows, together))
         here = program.at(roots)
         programs.append(here)
-        split = [(0, *cut, most_rows, together) for cut in pairwise(cuts) if cut[0] < cut[1]]
+        split = [(0, *cut, most_rows, together) for cut in _cuts(width, pieces, e.most)]
         tasks.append(here.once(("weights", tuple(split)), partial(here.tasks, split)))
-    if tasks:
-        lines = np.concatenate(tasks)
-        room = memory.empty(most_bytes * len(lines), np.uint8)
-        lines[:, 1] = memory.address(room) + most_bytes * np.arange(len(lines))
-        threads.run(e.weights, lines)
+    _run(e.weights, tasks, room)
     if plan.symbols:
-        _symbol_gradients(sizes, plan.symbols.at(roots), pieces)
-    for program in plan.columns:
-        here = program.at(roots)
-        _, lines = here.once("columns", lambda here=here: _column_tasks(here, e.lane_bytes))
-        threads.run(e.columns_sum, lines)
+        here = plan.symbols.at(roots)
+        size = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
+        _run(e.symbols, [here.tasks([(0, piece, pieces) for piece in range(pieces)])], size)
+        programs.append(here)
+    if plan.columns:
+        here, widths = plan.columns[0].at(roots), plan.columns[1]
+        split = [(0, line, *cut) for line, width in enumerate(widths) for cut in _cuts(width, pieces, e.lanes)]
+        tasks = here.once(("columns", tuple(split)), partial(here.tasks, split))
+        _run(e.columns_sum, [tasks], max(widths) * sizes.dtype.itemsize)
         programs.append(here)
     for program in programs:
         program.done()
 
 
-def _column_tasks(program, lane_bytes):
-    room = memory.empty(lane_bytes * len(program.values), np.uint8)
-    lines = program.tasks([(memory.address(room),)])
-    lines[:, 1] += lane_bytes * np.arange(len(lines))
-    return room, lines
+def _cuts(width, pieces, whole):
+    """Cut so many columns into about equal pieces, at multiples of `whole`."""
+    cuts = [*(width * i // pieces // whole * whole for i in range(pieces)), width]
+    return [cut for cut in pairwise(cuts) if cut[0] < cut[1]]
 
 
-def _symbol_gradients(sizes, program, pieces):
-    size = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
-    size = -(-size // memory.ALIGNMENT) * memory.ALIGNMENT
-    lines = program.tasks([(0, piece, pieces) for piece in range(pieces)])
-    room = memory.empty(size * len(lines), np.uint8)
-    lines[:, 1] = memory.address(room) + size * np.arange(len(lines))
-    threads.run(sizes.engine.symbols, lines)
+def _run(function, tasks, room):
+    """Run tasks, giving each an address of so many bytes to work in."""
+    if not tasks:
+        return
+    lines, apart = np.concatenate(tasks), -(-room // memory.ALIGNMENT) * memory.ALIGNMENT
+    work = memory.empty(apart * len(lines), np.uint8)
+    lines[:, 1] = memory.address(work) + apart * np.arange(len(lines))
+    threads.run(function, lines)

@@ -120,7 +120,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     dstate : dict of (R, lag, B, width) arrays
         Gradient by the initial state.
     grads : dict of arrays
-        Gradients with the keys and shapes of the weights given to the forward pass.
+        Gradients with the keys and shapes of the weights given to the forward pass; 0 for what is not trained.
     """
     layout, weights = tape.layout, tape.weights
     cell, smooth = layout.cell, layout.cell.differentiable
@@ -152,7 +152,8 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
                 name, lag = parse(source)
                 d[name][:, t + layout.lags[name] - lag, :n] += value
             for name, value in zip(stage.parameters, dp, strict=True):
-                grads[name] += value.sum(axis=1)
+                if name in layout.trained_parameters[number]:
+                    grads[name] += value.sum(axis=1)
             for gate, value in zip(stage.gates, da, strict=True):
                 _gate_backward(layout, weights, gate, value, tape, t, n, d, dx, grads)
         if truncate and (before + t) % truncate == 0 and before + t > 0:

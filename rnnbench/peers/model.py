@@ -2,11 +2,12 @@ r"""What a call of any cell may take: products as fast as our LSTM's, its pointw
 
 .. math::
 
-    t_{model} = \frac{F}{F_{LSTM} / t_{LSTM}} + t_{pointwise} + n \frac{t_{copy}}{n_{copy}}
+    t_{model} = \frac{F + F_{map}}{F_{LSTM} / t_{LSTM}} + t_{pointwise} + n \frac{t_{copy}}{n_{copy}}
 
-F are the floating-point operations of the products; our LSTM of the same shape, threads and direction, the pointwise
-functions and the copy are timed in the same rounds as the cell. Pointwise: the cell's own compiled functions, alone, on
-buffers that stay in the first-level cache, for as many elements as the call has (forward, and backward in training).
+F are the floating-point operations of the products, and F_map, in training, those of the cell's weight map; our LSTM of
+the same shape, threads and direction, the pointwise functions and the copy are timed in the same rounds as the cell.
+Pointwise: the cell's own compiled functions, alone, on buffers that stay in the first-level cache, for as many elements
+as the call has (forward, and backward in training).
 Copy: within a buffer as large as what the call keeps. `traffic` counts the numbers n that a call moves.
 
 The LSTM's rate has the LSTM's own pointwise work and traffic in it, so the model allows more than the sum of its parts.
@@ -50,27 +51,36 @@ def traffic(layout: Layout, training: bool) -> int:
     return 2 * layout.tape_floats() + 3 * gates + seen + 4 * layout.input_size + 2 * output
 
 
+def map_flops(task: Task) -> int:
+    """Operations of the weight map in one call: in training both ways, in inference none, for the weights stay."""
+    layout = own.make_layer(task).layout
+    weight_map = layout.cell.weights
+    counted = task.training and weight_map is not None and weight_map.flops is not None
+    return sum(weight_map.flops(layout.weight_shapes)) if counted else 0
+
+
 def lstm_of(task: Task) -> Task:
     """Our LSTM of a task's shape, threads and direction."""
     return replace(task, cell="lstm", activation=None, cell_file=None, variant="cpu")
 
 
 def row(task: Task, contestants: dict, told: dict, others: float | None) -> dict:
-    """The row of a direction: model, its three terms in microseconds per step, and our time over the model's."""
+    """The row of a direction: model, its terms in microseconds per step, and our time over the model's."""
     made = {"kind": "model", "direction": task.direction, "peer": RNNBENCH, "outcome": OK, "detail": ""}
     layout = own.make_layer(task).layout
     if broken := [told[name][1] for name in PARTS if name in told]:
         return made | {"outcome": FAILED, "detail": broken[0]}
     parts = [contestants[name] for name in (RNNBENCH, *PARTS)]
-    work = own.flops(task) / own.flops(lstm_of(task))
+    of_lstm = own.flops(lstm_of(task))
+    work, mapped = own.flops(task) / of_lstm, map_flops(task) / of_lstm
     passes = traffic(layout, task.training) / kept(layout, task.training)
     rounds = [
-        (ours, work * lstm, pointwise, passes * copy)
+        (ours, work * lstm, mapped * lstm, pointwise, passes * copy)
         for ours, lstm, pointwise, copy in zip(*(one.seconds for one in parts), strict=False)
     ]
     over = spread.spread(ours / sum(terms) for ours, *terms in rounds)
     crowded = quiet.is_crowded(task.threads, others)
-    names = ("us_per_step", "products_us", "pointwise_us", "memory_us")
+    names = ("us_per_step", "products_us", "weight_map_us", "pointwise_us", "memory_us")
     middle = {
         name: float(f"{1e6 / task.shape.T * np.median(values):.5g}")
         for name, values in zip(names, zip(*rounds, strict=True), strict=True)
