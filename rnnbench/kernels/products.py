@@ -16,7 +16,7 @@ AHEAD_TABLE = 6  # of the forward program
 
 def products_ahead(sizes, program, active):
     """The input's part of the gates, for all steps."""
-    _flat(sizes, program, AHEAD_TABLE, active)
+    at_once(sizes, program, AHEAD_TABLE, active)
 
 
 def input_gradients(plan, addresses, active):
@@ -30,14 +30,15 @@ def input_gradients(plan, addresses, active):
     target = dx if width == padded else memory.empty((*dx.shape[:3], padded), dx.dtype)
     zeros = memory.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
-    _flat(sizes, plan.dx.at(addresses | roots), 0, active)
+    at_once(sizes, plan.dx.at(addresses | roots), 0, active)
     if target is not dx:
         ragged.copy(dx, target[..., :width], active)
     ragged.clear_padding(dx, active)
     return dx
 
 
-def _flat(sizes, program, table, active):
+def at_once(sizes, program, table, active):
+    """Run :func:`rnnbench.kernels.flat.products`, with the table of that number, for all steps."""
     workers = workers_for(sizes, active)
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
