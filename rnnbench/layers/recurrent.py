@@ -182,7 +182,7 @@ class Recurrent(Layer):
             return self._run(x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream)
 
     def _run(self, x, state, lengths, reverse, feed, tape, outputs, checkpoint, stream):
-        symbols = isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer)
+        symbols = isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.ndim == len(self.lead) + 2
         if symbols:
             x = self._symbols(x)
         else:
@@ -211,8 +211,7 @@ class Recurrent(Layer):
 
     def _symbols(self, x):
         """Symbols as they are where the engine takes them, else as one-hot vectors."""
-        x = arguments.symbols("x", x, self.input_size, self.lead)
-        x = self.led(arguments.array("x", x, (*self.lead, None, None), x.dtype))
+        x = np.ascontiguousarray(self.led(arguments.symbols("x", x, self.input_size, self.lead)))
         return x if self.device == "cpu" else one_hot(x, self.input_size, self.dtype)
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
