@@ -1,10 +1,10 @@
 """How fast are whole training steps beside PyTorch, and many seeds at once beside one after another?
 
 Method: a step is a batch, forward, loss, back-propagation through time, clipping and the optimiser's update. Ours is
-``training.Trainer``; PyTorch is eager ``torch.nn`` with the same initial weights, batches, loss, RMSProp and clipping of
-the norm. The losses of the first twenty steps are compared first; what differs by more than 1e-4 gets no ratio. Then
-both are timed in turn, five steps a call, in processes of their own with equal threads, as in the experiment throughput.
-Replicas: eight seeds in one call beside the same eight trainers one after another, to the same losses.
+``training.Trainer``; PyTorch is eager ``torch.nn`` with the same initial weights, batches, loss, RMSProp and clipping
+of the norm. The losses of the first twenty steps are compared first; what differs by more than 1e-4 gets no ratio. Then
+both are timed in turn, five steps a call, in processes of their own with equal threads, as in the experiment
+throughput. Replicas: eight seeds in one call beside the same eight trainers one after another, to the same losses.
 ``--set workload=copy --set cells=lstm`` times one.
 
 Sources: sizes are the literature's (adding and copying of unitary networks, character models of the courses, with 65
@@ -106,8 +106,8 @@ def tables(df):
             line |= {"beside": name, "its (ms)": row["ms"], "ratio": frames.ratio_words(row)}
         lines.append(line)
     caption = (
-        "Time of a training step (of all replicas), and the peer's over ours with its 95 % interval: every win and every "
-        "loss. B rows, H units; T as the task counts its length."
+        "Time of a training step (of all replicas), and the peer's over ours with its 95 % interval: every win and "
+        "every loss. B rows, H units; T as the task counts its length."
     )
     told = rows[rows["outcome"] != "ok"].groupby(["cell", "workload", "peer", "outcome", "detail"], dropna=False)
     told = told.size().reset_index(name="rows")
@@ -148,6 +148,6 @@ def _ratios(rows, threads):
     ax.legend(fontsize=10)
     beside = "PyTorch; of replicas, the same trainings one by one" if REPLICAS in names else "the peer"
     return figure, (
-        f"Whole training steps beside {beside}: threads {threads:g}, 95 % intervals of the median over rounds. Right of "
-        "the black line we are faster; the dotted lines are the goals."
+        f"Whole training steps beside {beside}: threads {threads:g}, 95 % intervals of the median over rounds. Right "
+        "of the black line we are faster; the dotted lines are the goals."
     )
