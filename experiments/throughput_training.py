@@ -13,6 +13,7 @@ symbols); the limits in the claims are this project's own goals.
 
 import os
 
+from rnnbench import cells
 from rnnbench.peers import frames, tasks
 from rnnbench.peers.spread import BUSY
 from rnnbench.peers.steps import PEERS, SEQUENTIAL, TORCH
@@ -42,19 +43,19 @@ def sweep(preset, device):
     return found
 
 
-def _setting(workload, cells, threads, peer=TORCH, rounds=9):
-    return {"workload": workload, "cells": cells, "threads": threads, "peer": peer, "rounds": rounds}
+def _setting(workload, several, threads, peers=TORCH, rounds=9):
+    return {"workload": workload, "cells": several, "threads": threads, "peers": peers, "rounds": rounds}
 
 
 def run(setting, rng):
     """A row for us and one for the peer, of each cell."""
     from rnnbench.peers import steps
 
-    for name, known in (("workload", WORKLOADS), ("peer", PEERS)):
-        if setting[name] not in known:
-            raise ValueError(f"{name}: got {setting[name]!r}, expected one of {', '.join(known)}")
-    cells = setting["cells"].split("+")
-    return steps.rows(setting["workload"], cells, setting["threads"], [setting["peer"]], setting["rounds"])
+    found = {name: setting[name].split("+") for name in ("workload", "cells", "peers")}
+    for name, known in (("workload", WORKLOADS), ("peers", PEERS), ("cells", cells.names())):
+        if unknown := [one for one in found[name] if one not in known]:
+            raise ValueError(f"{name}: got {', '.join(unknown)}, expected of {', '.join(known)}")
+    return steps.rows(setting["workload"], found["cells"], setting["threads"], found["peers"], setting["rounds"])
 
 
 def claims(df):

@@ -12,7 +12,7 @@ from rnnbench.peers.tasks import FAILED, HERE, MISMATCH, OK, RNNBENCH, Peer, Sha
 from rnnbench.peers.trial import Refused, enter, numbers, session
 from rnnbench.peers.workloads import CALL_STEPS, WORKLOADS
 
-SEQUENTIAL = "rnnbench, one by one"
+SEQUENTIAL = "one-by-one"
 TORCH = "torch"
 OWN = Peer(f"{HERE}.own_steps", "", ())
 PEERS = {
