@@ -70,12 +70,6 @@ class Layout:
         return tuple(name for name, lag in self.lags.items() if lag > 0)
 
     @cached_property
-    def only_multiplies_input(self) -> bool:
-        """Whether x stands in products alone (and in some): where it is one-hot, they can be done without."""
-        products = any(INPUT in gate.sources for gate in self.cell.gates)
-        return products and not any(INPUT in stage.reads for stage in self.cell.stages)
-
-    @cached_property
     def learned(self) -> tuple[str, ...]:
         """The states whose initial value is a parameter."""
         return tuple(n for n in self.states if self.cell.vector(n).initial == LEARNED)

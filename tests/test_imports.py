@@ -28,7 +28,7 @@ ALLOWED = {
     "layers": LAYERS,
     "training": LAYERS | {"tasks"},
     "probes": LAYERS,
-    "peers": LAYERS,
+    "peers": LAYERS | {"tasks", "training"},
     "tasks": BASE | {"cells"},
     "runner": (LAYERS - {"kernels"}) | {"training", "probes", "tasks", "experiments"},
     "report": BASE | {"cells", "tasks", "runner", "experiments"},

@@ -63,8 +63,8 @@ def _packing(layout, dtype, replicas, keys):
     return ForwardPacking(Sizes(layout, dtype, replicas, 0, 0), keys)
 
 
-def _prepare_backward(prepared, sizes):
-    """Now and not later: parameters may be edited before the backward pass."""
+def prepare_backward(prepared, sizes):
+    """Pack the weights for the backward pass: before it, for they may be edited meanwhile."""
     key = "pack back", sizes.dtype, sizes.replicas
     prepared.back_packing = planned(prepared.layout, key, lambda: BackwardPacking(sizes))
     prepared.back = _pack(prepared.back_packing, prepared.weights)
@@ -99,20 +99,16 @@ def planned(layout, key, make):
 def forward(layout, weights, x, state, active, feed=None, keep=True):
     """Run a cell over a batch of sequences; see :func:`rnnbench.kernels.reference.forward`.
 
-    `weights` may also be what `prepare` returned. If the layout takes symbols, x may be (R, T, B) int64 in place of
-    one-hot vectors, which gives the same bits; `need_dx` must be false then.
+    `weights` may also be what `prepare` returned. With such, x may be symbols, (R, T, B) int64, in place of one-hot
+    vectors, which gives the same bits; `backward` then needs ``need_dx=False``.
     """
     replicas, steps, rows = x.shape[:3]
     symbols = x.ndim == 3
-    if isinstance(weights, Prepared):
-        prepared = weights
-    else:
-        dtype = next(iter(weights.values())).dtype if symbols else x.dtype
-        prepared = prepare(layout, weights, dtype, replicas)
+    prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas)
     shape = prepared.dtype, replicas, steps, rows, symbols
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
     if keep and prepared.back is None:
-        _prepare_backward(prepared, sizes)
+        prepare_backward(prepared, sizes)
     active = np.ascontiguousarray(active, np.int64)
     inputs = _with_room(sizes, x, active, keep)
     feed = feed or {}

@@ -40,7 +40,7 @@ class Sizes:
         self.layout, self.dtype, self.engine = layout, dtype, engine(dtype.name)
         self.symbols, self.flops_per_step = symbols, layout.flops_per_step()
         if symbols:
-            self.flops_per_step -= 2 * math.prod(layout.weight_shapes[STACK_NAMES[INPUT]])
+            self.flops_per_step -= 2 * math.prod(layout.weight_shapes.get(STACK_NAMES[INPUT], (0,)))
         self.replicas, self.steps, self.rows = replicas, steps, rows
         self.lanes, self.lane_bytes = self.engine.lanes, self.engine.lane_bytes
 

@@ -17,7 +17,7 @@ AHEAD_TABLE = 6  # of the forward program
 
 def products_ahead(sizes, program, active):
     """The input's part of the gates, for all steps."""
-    _flat(sizes, program, AHEAD_TABLE, active)
+    at_once(sizes, program, AHEAD_TABLE, active)
 
 
 def input_gradients(plan, addresses, active):
@@ -32,7 +32,7 @@ def input_gradients(plan, addresses, active):
     zeros = np.zeros(padded, dx.dtype)
     roots = {"dx": memory.address(target), "zeros": memory.address(zeros)}
     program = plan.dx.at(addresses | roots)
-    _flat(sizes, program, 0, active)
+    at_once(sizes, program, 0, active)
     program.done()
     if target is not dx:
         ragged.copy(dx, target[..., :width], active)
@@ -40,7 +40,8 @@ def input_gradients(plan, addresses, active):
     return dx
 
 
-def _flat(sizes, program, table, active):
+def at_once(sizes, program, table, active):
+    """Run :func:`rnnbench.kernels.flat.products`, with the table of that number, for all steps."""
     workers = workers_for(sizes, active)
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread

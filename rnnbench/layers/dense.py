@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from rnnbench.kernels import dense as kernel
 from rnnbench.kernels import memory
-from rnnbench.layers import arguments
+from rnnbench.layers import arguments, weights
 from rnnbench.layers.layer import Layer
 
 # Name: the function, and its derivative from its value.
@@ -17,6 +18,7 @@ ACTIVATIONS = {
     "relu": (lambda a: np.maximum(a, 0), lambda y: y > 0),
     "sigmoid": (lambda a: 0.5 * (1 + np.tanh(0.5 * a)), lambda y: y * (1 - y)),
 }
+NAMES = {"weight": "weight_ih", "bias": "bias"}  # of parameters, to the kernel
 
 
 class Dense(Layer):
@@ -56,10 +58,14 @@ class Dense(Layer):
     def _forward(self, x, state, lengths, keep):
         x = arguments.features("x", x, self.lead, self.input_size, self.dtype)
         rows = self._rows(x)
-        y = memory.empty((*rows.shape[:2], self.output_size), self.dtype)
-        np.matmul(rows, self.led(self.params["weight"]).swapaxes(-1, -2), out=y)
-        if "bias" in self.params:
-            y += self.led(self.params["bias"])[:, None]
+        if self._is_large(rows):
+            arguments.check_params(self)
+            y = kernel.forward(self._steps(x), self._weights())
+        else:
+            y = memory.empty((*rows.shape[:2], self.output_size), self.dtype)
+            np.matmul(rows, self.led(self.params["weight"]).swapaxes(-1, -2), out=y)
+            if "bias" in self.params:
+                y += self.led(self.params["bias"])[:, None]
         y = ACTIVATIONS[self.activation][0](y).reshape(*x.shape[:-1], self.output_size)
         if not keep or self.activation == "linear":
             return y, {}, (x, None)
@@ -72,6 +78,8 @@ class Dense(Layer):
         if y is not None:
             dy = dy * ACTIVATIONS[self.activation][1](y)
         rows, da = self._rows(x), self._rows(dy)
+        if self._is_large(rows):
+            return self._large_backward(x, dy, need_dx), {}
         self.led(self.grads["weight"])[...] += np.matmul(da.swapaxes(-1, -2), rows)
         if "bias" in self.params:
             ones = np.ones((1, da.shape[1]), self.dtype)  # a product is much faster than a sum over a few columns
@@ -82,6 +90,28 @@ class Dense(Layer):
         dx = memory.empty((*da.shape[:2], self.input_size), self.dtype)
         product = np.multiply if self.output_size == 1 else np.matmul  # one column: matmul takes no BLAS for it
         return product(da, self.led(self.params["weight"]), out=dx)
+
+    def _large_backward(self, x, dy, need_dx):
+        weights.check_grads(self)
+        own = {NAMES[key]: self.led(grad) for key, grad in self.grads.items()}
+        grads = {key: np.ascontiguousarray(grad) for key, grad in own.items()}
+        dx = kernel.backward(self._steps(x), self._steps(dy), self._weights(), grads, need_dx)
+        for key, grad in grads.items():
+            if not np.may_share_memory(grad, own[key]):
+                own[key][...] = grad
+        return dx.reshape(x.shape) if need_dx else None
+
+    def _is_large(self, rows):
+        """Whether one replica's product is; so that a replica alone takes the same way."""
+        return 2 * rows.shape[1] * self.input_size * self.output_size >= kernel.ENOUGH
+
+    def _weights(self):
+        return {NAMES[key]: self.led(value) for key, value in self.params.items()}
+
+    def _steps(self, value):
+        """(*lead, ..., B, features) as (R, T, B, features)."""
+        *before, rows = (1, *value.shape[len(self.lead) : -1])
+        return value.reshape(self.copies, math.prod(before), rows, value.shape[-1])
 
     def _rows(self, value):
         """(*lead, ..., features) as (R, N, features); N is counted, for there may be no features."""

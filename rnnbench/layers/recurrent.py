@@ -196,17 +196,17 @@ class Recurrent(Layer):
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         used, raw = self._frozen or weights.used(self)
-        if self.device == "cuda" and not self._frozen:
+        stretched = checkpoint is not None and tape is not False
+        if (self.device == "cuda" or symbols or stretched) and not self._frozen:
             used = self._prepared(used)
         x, last = order.put(x), outputs == "last"
-        if checkpoint is None or tape is False:
+        if not stretched:
             y, final, kernel = self._driver.forward(self.layout, used, x, start, order.active, fed, tape is not False)
             y = order.last(y) if last else order.back(y)
         else:
             every = arguments.integer("checkpoint", checkpoint, 1)
-            prepared = used if self._frozen or self.device == "cuda" else self._prepared(used)
             y, final, kernel = stretches.forward(
-                self._driver, self.layout, prepared, x, start, order.active, fed, every, last
+                self._driver, self.layout, used, x, start, order.active, fed, every, last
             )
             y = order.back_rows(y) if last else order.back(y)
         final = arguments.states_back(self, order, final)
@@ -214,10 +214,8 @@ class Recurrent(Layer):
 
     def _symbols(self, x):
         """Symbols as they are where the engine takes them, else as one-hot vectors."""
-        x = arguments.symbols("x", x, self.input_size, self.lead)
-        x = self.led(arguments.array("x", x, (*self.lead, None, None), x.dtype))
-        as_they_are = self.device == "cpu" and self.layout.only_multiplies_input
-        return x if as_they_are else one_hot(x, self.input_size, self.dtype)
+        x = np.ascontiguousarray(self.led(arguments.symbols("x", x, self.input_size, self.lead)))
+        return x if self.device == "cpu" else one_hot(x, self.input_size, self.dtype)
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         if self.device != "cuda":

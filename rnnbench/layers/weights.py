@@ -30,19 +30,8 @@ def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 
 def added_to(layer) -> dict[str, np.ndarray] | None:
-    """Return the arrays that a driver can add its gradients to, or None: large ones are then passed over once less.
-
-    Raises
-    ------
-    ValueError
-        For a gradient that was replaced by something that does not fit: drivers write to addresses.
-    """
-    for key, value in layer.params.items():
-        grad = layer.grads.get(key)
-        fits = isinstance(grad, np.ndarray) and grad.shape == value.shape and grad.dtype == layer.dtype
-        if not (fits and grad.flags.writeable):
-            got = f"{grad.dtype} of shape {grad.shape}" if isinstance(grad, np.ndarray) else type(grad).__name__
-            raise ValueError(f"grads[{key!r}]: got {got}, expected a writeable {layer.dtype} of shape {value.shape}")
+    """Return the arrays that a driver can add its gradients to, or None: large ones are then passed over once less."""
+    check_grads(layer)
     if layer.cell.weights or layer.bias == "torch":
         return None
     fixed, grads = layer._fixed(), {}
@@ -51,6 +40,16 @@ def added_to(layer) -> dict[str, np.ndarray] | None:
         own = layer.led(layer.grads[key])
         grads[key] = np.zeros_like(own) if key in fixed else np.ascontiguousarray(own)
     return grads
+
+
+def check_grads(layer) -> None:
+    """Refuse gradients that were replaced by something that does not fit: drivers write to addresses."""
+    for key, value in layer.params.items():
+        grad = layer.grads.get(key)
+        fits = isinstance(grad, np.ndarray) and grad.shape == value.shape and grad.dtype == layer.dtype
+        if not (fits and grad.flags.writeable):
+            got = f"{grad.dtype} of shape {grad.shape}" if isinstance(grad, np.ndarray) else type(grad).__name__
+            raise ValueError(f"grads[{key!r}]: got {got}, expected a writeable {layer.dtype} of shape {value.shape}")
 
 
 def accumulate(layer, grads: Mapping[str, np.ndarray], added: Mapping | None, raw: Mapping[str, np.ndarray]) -> None:

@@ -19,6 +19,9 @@
 ``model``       what a call of any cell may take, from the parts that ``alone`` measures
 ``alone``       those parts: the LSTM's products, the pointwise functions, a copy
 ``lengths``     rows of several lengths, beside full length and packed sequences
+``workloads``   tasks and sizes on which training is timed
+``own_steps``   our training steps, and ``torch_steps`` PyTorch's
+``steps``       whole training steps, losses compared before they are timed
 ``growth``      how cost grows with T, B and H
 ``once``        peak memory and start-up time, in fresh processes
 ``frames``      the rows as tables to read

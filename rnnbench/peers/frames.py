@@ -23,7 +23,20 @@ NUMBERS = [
     "memory_us", "model_us", "over_model", "over_model_low", "over_model_high", "sum_fraction", "over_sum",
     "over_sum_low", "over_sum_high",
 ]  # fmt: skip
-TEXTS = ["kind", "peer", "outcome", "detail", "verdict", "direction", "cell", "activation", "shape", "axis", "cache"]
+TEXTS = [
+    "kind",
+    "peer",
+    "outcome",
+    "detail",
+    "verdict",
+    "direction",
+    "cell",
+    "activation",
+    "shape",
+    "axis",
+    "cache",
+    "workload",
+]
 
 
 def rows(df: pd.DataFrame, kind: str) -> pd.DataFrame:

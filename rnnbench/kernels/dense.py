@@ -1,0 +1,115 @@
+"""Dense layers on our threads: a cell of one gate and no past, whose products are made for all steps at once.
+
+BLAS would need threads of its own for this, which wait spinning and take the processors from ours.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from rnnbench.contract import Cell, Gate, Stage, Vector
+from rnnbench.kernels import memory, products
+from rnnbench.kernels.cpu import planned, prepare, prepare_backward
+from rnnbench.kernels.gradients import chunk_steps
+from rnnbench.kernels.plan import Sizes, array_line, constant_line
+from rnnbench.kernels.program import Program, Ref, Table
+from rnnbench.layout import Layout
+
+ENOUGH = 2 * 10**7  # floating-point operations of a product below which BLAS on one thread is about as soon done
+
+
+class Plan:
+    """The programs of one shape, with the names that :mod:`rnnbench.kernels.products` knows them by."""
+
+    columns, symbols = (), None
+
+    def __init__(self, sizes, prepared):
+        self.sizes, layout, size = sizes, sizes.layout, sizes.dtype.itemsize
+        inputs, outputs = layout.input_size, layout.hidden_size
+        self.padded = sizes.vectors(outputs) * sizes.lanes
+        self.active = np.full(sizes.steps, sizes.rows)
+        x, y, dy = (
+            array_line(name, (sizes.replicas, sizes.steps, sizes.rows, width), size)
+            for name, width in (("x", inputs), ("y", self.padded), ("dy", outputs))
+        )
+        panels, bias, per_panel = prepared.packing.groups["y",]
+        self.forward = _product(sizes, x, inputs, panels, per_panel, outputs, y, bias)
+
+        panels, per_panel = prepared.back_packing.panels[0, "x"]
+        padded = sizes.vectors(inputs) * sizes.lanes
+        dx = array_line("dx", (sizes.replicas, sizes.steps, sizes.rows, padded), size)
+        self.dx = _product(sizes, dy, outputs, panels, per_panel, inputs, dx, Ref("zeros"))
+
+        da, pieces, targets, wide = Table(7), Table(8), Table(2), 2 * sizes.lanes
+        da.add(*dy, outputs, Ref("d bias", 0, outputs * size) if "bias" in prepared.weights else 0)
+        for first in range(0, inputs, wide):
+            pieces.add(*x, first, min(wide, inputs - first), 0)
+            targets.add(Ref("d weight_ih", first * size, outputs * inputs * size), inputs * size)
+        program = Program(sizes.header(chunk_steps(sizes.rows)), [da, pieces, targets], sizes.replicas)
+        self.weights = [(program, outputs, len(pieces))]
+
+
+def _product(sizes, source, depth, panels, per_panel, width, out, start):
+    lines, sources = Table(13), Table(8)
+    lines.add(0, 1, sizes.vectors(width), *out, *constant_line(start))
+    sources.add(*source, depth, panels, per_panel)
+    return Program(sizes.header(), [lines, sources], sizes.replicas)
+
+
+def forward(x, weights):
+    """Return y = W x + b.
+
+    Parameters
+    ----------
+    x : (R, T, B, I) array
+    weights : dict of arrays
+        ``"weight_ih"`` (R, O, I), optionally ``"bias"`` (R, O).
+    """
+    plan, prepared = _planned(x, weights)
+    outputs = plan.sizes.layout.hidden_size
+    y = memory.empty((*x.shape[:3], plan.padded), x.dtype)
+    addresses = _addresses(plan, x) | {"y": memory.address(y), "packed": memory.address(prepared.packed)}
+    program = plan.forward.at(addresses)
+    products.at_once(plan.sizes, program, 0, plan.active)
+    program.done()
+    return np.ascontiguousarray(y[..., :outputs])
+
+
+def backward(x, dy, weights, grads, need_dx=True):
+    """Add to the gradients by the weights, and return dx or None.
+
+    Parameters
+    ----------
+    x : (R, T, B, I) array
+    dy : (R, T, B, O) array
+    weights, grads : dicts of arrays
+        As for :func:`forward`.
+    """
+    plan, prepared = _planned(x, weights)
+    addresses = _addresses(plan, x) | {"dy": memory.address(dy), "back": memory.address(prepared.back)}
+    products.weight_gradients(plan, addresses, grads, plan.active)
+    return products.input_gradients(plan, addresses, plan.active) if need_dx else None
+
+
+def _planned(x, weights):
+    layout, shape = _layout(x.shape[3], weights["weight_ih"].shape[1]), (x.dtype, *x.shape[:3])
+    prepared = prepare(layout, weights, x.dtype, len(x))
+    sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
+    prepare_backward(prepared, sizes)
+    return planned(layout, ("dense", shape, tuple(weights)), lambda: Plan(sizes, prepared)), prepared
+
+
+def _addresses(plan, x):
+    return {"active": memory.address(plan.active), "x": memory.address(x)}
+
+
+def _as_it_is(a, reads, p):
+    return a, ()
+
+
+@cache
+def _layout(inputs, outputs):
+    stage = Stage(_as_it_is, makes=("y",), gates=(Gate("y", ("x",)),))
+    return Layout(Cell(vectors=(Vector("y"),), stages=(stage,), output="y", name="dense"), inputs, outputs)
