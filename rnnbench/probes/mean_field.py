@@ -58,6 +58,25 @@ def largest_exponent(gain: float, input_variance: float = 0.0) -> float:
     return 0.5 * float(np.log(susceptibility(gain, input_variance)))
 
 
+def critical_gain(input_variance: float) -> float:
+    """Return the gain at which chi is 1: between order and chaos, gradients keep their norm on average."""
+    from scipy.optimize import brentq
+
+    if input_variance == 0:
+        return 1.0
+    return float(brentq(lambda gain: susceptibility(gain, input_variance) - 1.0, 1.0, 10.0 + input_variance))
+
+
+def spread(lag: int, q: float, orthogonal: bool) -> float:
+    r"""Return the variance of the squared singular values of a product of `lag` Jacobians on the critical line.
+
+    It is :math:`L\,(\mu_2/\mu_1^2 - 1 - s_1)` with :math:`\mu_k = E[\phi'(\sqrt q z)^{2k}]`, :math:`s_1 = 0` for
+    orthogonal W and -1 for Gaussian, if the steps are independent (J. Pennington, S. S. Schoenholz and S. Ganguli,
+    Resurrecting the sigmoid in deep learning through dynamical isometry, NeurIPS 2017). Their mean is 1.
+    """
+    return lag * (slopes(q, 4) / slopes(q, 2) ** 2 - (1 if orthogonal else 0))
+
+
 def mean(values: np.ndarray) -> float:
     """Return the expectation of a function of a standard normal z, given at `Z`."""
     return float(WEIGHTS @ values)
