@@ -4,7 +4,7 @@ import math
 
 from test_runner_record import CONTENT
 
-from rnnbench.runner.frames import frame
+from rnnbench.runner.frames import frame, measured
 from rnnbench.runner.record import encode_rows, seal
 from rnnbench.runner.settings import RESERVED
 
@@ -33,3 +33,16 @@ def test_one_line_per_row_with_setting_row_and_reserved_columns():
 def test_an_empty_frame_has_its_columns():
     df = frame([], source="local", preset="smoke", columns=["a"])
     assert df.empty and list(df.columns) == ["a", *RESERVED]
+
+
+def test_measured_keeps_finished_lines_that_hold_it():
+    records = [
+        record({"cell": "a"}, [{"lag": 0, "x": 1.5}, {"lag": 1, "x": math.nan}, {"other": 1}]),
+        record({"cell": "b"}, [{"lag": 0, "x": 2.5}], status="diverged"),
+        record({"cell": "c"}, [], status="failed", error={"type": "E", "message": "m", "traceback": ""}),
+    ]
+    found = measured(frame(records, source="local", preset="quick"), ["cell"], ["lag", "x", "absent"], has="x")
+    assert found.drop(columns="trial").values.tolist()[0][:3] == ["a", 0.0, 1.5] and len(found) == 1
+    assert found["x"].dtype == float and found["absent"].isna().all()
+    empty = measured(frame([], source="local", preset="smoke"), ["cell"], ["x"], has="x")
+    assert empty.empty and list(empty.columns) == ["trial", "cell", "x"]

@@ -89,7 +89,7 @@ def jacobian_products(
     if state is not None:
         state = {name: np.repeat(value, len(unit), axis=-2) for name, value in state.items()}
     columns, products = columns_of(layer, by), []
-    with closing(backpropagate(layer, repeated, unit, state, together=True)) as steps:
+    with closing(backpropagate(layer, repeated, unit, state, rescale="together")) as steps:
         for lag, (matrix, log_scale) in enumerate(steps):
             if lag in wanted:
                 products.append(JacobianProduct(lag, matrix[:, columns].copy(), float(log_scale[0])))

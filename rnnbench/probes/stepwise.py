@@ -88,7 +88,7 @@ def backpropagate(
     cotangent: np.ndarray,
     state: Mapping[str, np.ndarray] | None = None,
     *,
-    together: bool = False,
+    rescale: str = "each",
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Carry a cotangent at the end of a sequence back to its start, step by step.
 
@@ -102,27 +102,28 @@ def backpropagate(
         Gradient by the final joint state.
     state : dict of arrays, optional
         Initial state, as for ``layer.forward``.
-    together : bool
-        Renormalise all rows by one common factor (a Jacobian's rows keep their proportions), not each by its
-        own.
+    rescale : "each", "together" or "orthonormal"
+        Every row by a factor of its own; all by one common factor (a Jacobian's rows keep their proportions); or by the
+        QR decomposition: the rows become orthonormal, and the factors are the diagonal of R.
 
     Yields
     ------
     direction : (B, joint width) array
         The gradient at lag 0, 1, ... T, scaled to norm 1 (0 where it has vanished altogether).
     log_scale : (B,) array
-        Natural logarithm of the factor taken out: the gradient is ``exp(log_scale) * direction``.
+        Natural logarithm of the factor taken out. The gradient is ``exp(log_scale) * direction``, but for
+        "orthonormal", where only the volume that the first rows span is known: its logarithm is their sum.
     """
     joint_states(layer)
     log_scale = np.zeros(len(cotangent))
-    direction, log_scale = _renormalise(np.array(cotangent, dtype=np.float64), log_scale, together)
+    direction, log_scale = _renormalise(np.array(cotangent, dtype=np.float64), log_scale, rescale)
     yield direction, log_scale
     grads = {key: value.copy() for key, value in layer.grads.items()}
     try:
         with layer.frozen():
             for tape in _tapes_backward(layer, x, state):
                 _, gradient = layer.backward(None, unflatten(layer, direction), tape=tape)
-                direction, log_scale = _renormalise(flatten(layer, gradient), log_scale, together)
+                direction, log_scale = _renormalise(flatten(layer, gradient), log_scale, rescale)
                 yield direction, log_scale
     finally:
         for key, value in grads.items():
@@ -146,9 +147,14 @@ def _tapes_backward(layer: Recurrent, x: np.ndarray, state) -> Iterator[Tape]:
             yield tapes.pop()
 
 
-def _renormalise(gradient, log_scale, together):
-    norm = np.linalg.norm(gradient) if together else np.linalg.norm(gradient, axis=1)
-    norm = np.broadcast_to(norm, len(gradient))
+def _renormalise(gradient, log_scale, rescale):
+    if rescale == "orthonormal":
+        q, r = np.linalg.qr(gradient.T)
+        direction, norm, divisor = q.T, np.abs(np.diag(r)), 1.0
+    else:
+        norm = np.linalg.norm(gradient) if rescale == "together" else np.linalg.norm(gradient, axis=1)
+        norm = np.broadcast_to(norm, len(gradient))
+        direction, divisor = gradient, np.where(norm > 0, norm, 1.0)[:, None]
     with np.errstate(divide="ignore"):
         log_scale = log_scale + np.log(norm)  # -inf once it has vanished, and it stays there
-    return gradient / np.where(norm > 0, norm, 1.0)[:, None], log_scale
+    return direction / divisor, log_scale

@@ -59,3 +59,23 @@ def frame(records: Iterable[Mapping], *, source: str, preset: str, columns: Sequ
         for name, values in data.items():
             values.extend(block.get(name, [None] * length))
     return pd.DataFrame(data)
+
+
+def measured(df: pd.DataFrame, texts: Sequence[str], numbers: Sequence[str], has: str) -> pd.DataFrame:
+    """The lines of finished trials that hold a measurement.
+
+    Parameters
+    ----------
+    df : DataFrame
+        As `frame` makes it; empty and without these columns too.
+    texts, numbers : sequence of str
+        The columns of the result besides `trial`. All exist in any case; numbers are numeric.
+    has : str
+        The measurement, one of `texts` or `numbers`.
+    """
+    import pandas as pd
+
+    numbers = list(numbers)
+    found = df.reindex(columns=["status", "trial", *texts, *numbers])
+    found[numbers] = found[numbers].apply(pd.to_numeric)
+    return found[(found["status"] == "ok") & found[has].notna()].drop(columns="status")
