@@ -10,13 +10,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.special import exp1
 
-from experiments import chrono, copy, parity, two_sequence
+from experiments import chrono, copy, multiplication, parity, two_sequence
 from rnnbench import tasks
 from rnnbench.layers import Network, Recurrent
 from rnnbench.runner import settings
 from rnnbench.runner.record import encode_rows
 
-EXPERIMENTS = {"chrono": chrono, "copy": copy, "parity": parity, "two_sequence": two_sequence}
+EXPERIMENTS = {
+    "chrono": chrono, "copy": copy, "multiplication": multiplication, "parity": parity, "two_sequence": two_sequence,
+}  # fmt: skip
 
 
 @pytest.fixture(params=EXPERIMENTS)
@@ -97,6 +99,11 @@ def test_choose_takes_the_lowest_median_loss():
 def test_the_baseline_of_copy_is_that_of_the_task():
     for length, recall in ((10, 10), (100, 10), (3, 2)):
         assert copy.baseline(length, recall) == pytest.approx(tasks.get("copy", recall=recall).chance(length).loss)
+
+
+def test_the_naive_loss_of_multiplication_is_that_of_the_task():
+    for length in (20, 50, 100):
+        assert multiplication.naive(length) == pytest.approx(tasks.get("multiplication", "lstm_97").chance(length).loss)
 
 
 def test_the_signed_cell_is_its_equation():
@@ -262,3 +269,19 @@ def test_claims_of_two_sequence():
     assert found["guessing, parity"] == found["LSTM of 1997, 3b"] == "not yet run"
     never = next(c for c in two_sequence.claims(frame(*rows)) if c.name == "guessing, two_sequence")
     assert math.isinf(never.measured) and never.interval[0] > 718
+
+
+def test_claims_of_multiplication():
+    size = {"length": 50, "sequences": 50_000, "success": 0.5}
+    rows = [
+        *ends(**size, cell="lstm_1997", loss=0.01),
+        *ends(**size, cell="lstm", loss=0.05),
+        *ends(**size, cell="elman", loss=0.06),
+    ]
+    found = verdicts(multiplication, frame(*rows))
+    assert found["LSTM of 1997, T = 50"] == found["LSTMs before tanh, T = 50"] == "reproduced"
+    assert found["LSTM, T = 50"] == "not reproduced"
+    assert found["LSTM of 1997, T = 100"] == found["tanh, T = 100"] == "not yet run"
+    long = {"length": 100, "sequences": 1_273_000, "loss": 0.02, "success": 0.98}
+    found = verdicts(multiplication, frame(*ends(**long, cell="lstm_1997"), *ends(**long, cell="elman")))
+    assert found["LSTM of 1997, T = 100"] == found["tanh, T = 100"] == "not reproduced"
