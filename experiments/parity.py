@@ -221,7 +221,7 @@ def claims(df):
 def _rate(name, statement, source, rows):
     right, stuck = int((rows["success"] >= RIGHT).sum()), int((rows["loss"] > 0.6).sum())
     note = f"{right} of {len(rows)} seeds; strings right at the worst: {rows['success'].min():.3f}. "
-    note += f"{stuck} seeds never left the plateau of ln 2." if stuck else ""
+    note += f"Seeds that never left the plateau of ln 2: {stuck}." if stuck else ""
     return bound(
         name, statement, source, at_least=1.0, measured=right / len(rows) if len(rows) else None,
         interval=wilson(right, len(rows)) if len(rows) else None, note=note.strip() if len(rows) else "",
