@@ -1,4 +1,4 @@
-"""Intervals for claims: Wilson's for a success rate, a bootstrap's for a median."""
+"""Intervals for claims: Wilson's for a success rate, Newcombe's for a difference of two, a bootstrap's for a median."""
 
 from __future__ import annotations
 
@@ -58,3 +58,33 @@ def bootstrap_median(values: Sequence[float], confidence: float = 0.95) -> tuple
         rng=np.random.default_rng(0),
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def difference(first: tuple[int, int], second: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
+    """Newcombe's interval of a difference of two success rates, the first less the second, from Wilson's of each.
+
+    Parameters
+    ----------
+    first, second : (successes, trials)
+        As for :func:`wilson`.
+    confidence : float
+
+    Returns
+    -------
+    (float, float)
+
+    Raises
+    ------
+    ValueError
+        The counts are out of range.
+
+    Notes
+    -----
+    Source: R. G. Newcombe, Interval Estimation for the Difference Between Independent Proportions, Statistics in
+    Medicine 17, 1998, method 10.
+    """
+    (low1, high1), (low2, high2) = (wilson(*counts, confidence) for counts in (first, second))
+    rate1, rate2 = first[0] / first[1], second[0] / second[1]
+    below = ((rate1 - low1) ** 2 + (high2 - rate2) ** 2) ** 0.5
+    above = ((high1 - rate1) ** 2 + (rate2 - low2) ** 2) ** 0.5
+    return rate1 - rate2 - below, rate1 - rate2 + above

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def of_kind(df: pd.DataFrame, kind: str, *numbers: str) -> pd.DataFrame:
-    """Return the rows of one kind of finished trials; these columns exist in any case and hold numbers."""
+def of_kind(df: pd.DataFrame, kind: str, *numbers: str, words: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the rows of one kind of finished trials; these columns exist in any case, the first hold numbers."""
     import pandas as pd
 
-    frame = df.reindex(columns=[*df.columns, *(name for name in ("kind", *numbers) if name not in df)])
+    frame = df.reindex(columns=[*df.columns, *(name for name in ("kind", *numbers, *words) if name not in df)])
     frame = frame[(frame["kind"] == kind) & (frame["status"] == "ok")].copy()
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name])
@@ -94,6 +94,9 @@ def band(ax: Axes, rows: pd.DataFrame, x: str, y: str, label: str, look: Mapping
     ax.fill_between(spans.index, spans["min"], spans["max"], color=look["color"], alpha=0.15, linewidth=0)
 
 
+MARKED = 8  # places on an axis, up to which each has its own mark
+
+
 def success_rates(
     df: pd.DataFrame, *, x: str, by: str, solved: str, xlabel: str, ylabel: str = "part of the seeds that succeed",
 ) -> Figure:  # fmt: skip
@@ -117,8 +120,10 @@ def success_rates(
             rates.append(right / total)
             low.append(right / total - interval[0])
             high.append(interval[1] - right / total)
-        shift = (number - (len(groups) - 1) / 2) * 0.004 * (df[x].max() - df[x].min() or 1)
+        shift = (number - (len(groups) - 1) / 2) * 0.012 * (df[x].max() - df[x].min() or 1)
         ax.errorbar([p + shift for p in places], rates, yerr=[low, high], capsize=3, label=name, **look)
+    if df[x].nunique() <= MARKED:
+        ax.set_xticks(sorted(df[x].unique()))
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
     ax.legend(**BESIDE)
     return figure

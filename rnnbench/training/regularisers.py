@@ -9,6 +9,8 @@ import numpy as np
 from rnnbench.layers.layer import Layer
 from rnnbench.layers.recurrent import Recurrent
 
+SMALLEST = 1e-150  # of a norm: its square is still a number
+
 
 class Omega(Layer):
     """A simple recurrent layer whose backward pass adds the gradient of `weight` times Omega to that of its matrix R.
@@ -22,9 +24,9 @@ class Omega(Layer):
     immediate part is taken: d_t and the states count as constants, W alone varies. For a linear layer with an
     orthogonal W, Omega is 0.
 
-    Omega is summed over time and averaged over the batch, as the loss is. Steps at which d_t is 0 do not count. The
-    authors' code differs from the paper in that it compares *squared* norms and divides by the number of steps that
-    count.
+    Omega is summed over time and averaged over the batch, as the loss is. Steps at which d_t is 0, or has a norm below
+    1e-150, do not count. The authors' code differs from the paper in that it compares *squared* norms and divides by
+    the number of steps that count.
 
     Parameters
     ----------
@@ -77,31 +79,34 @@ class Omega(Layer):
         return out
 
     def _add(self, h, dy, last):
-        """Walk back in time; rows that have ended have h = 0 and dy = 0, so their d_t is 0 till their end."""
+        """Walk back in time; rows that have ended have h = 0 and dy = 0, so their d_t is 0 till their end.
+
+        In double precision, for d_t becomes small long before its direction, which is all that counts, is lost.
+        """
         (stage,) = self.parts["layer"].cell.stages
-        w = self.led(self.parts["layer"].params["weight_hh"])
-        value, gradient = np.zeros(len(h)), np.zeros_like(w)
-        d = np.zeros_like(dy[:, 0]) if last is None else last
+        w = self.led(self.parts["layer"].params["weight_hh"]).astype(np.float64)
+        (slope,), _, _ = stage.backward((np.ones(h.shape),), (), (h.astype(np.float64),), (), ())
+        d, back = np.empty((2, *dy.shape))
+        after = 0 if last is None else last
         for t in range(h.shape[1] - 1, -1, -1):
-            d = d + dy[:, t]
-            (local,), _, _ = stage.backward((d,), (), (h[:, t],), (), ())
-            back = local @ w
-            one, by_back = _term(d, back)
-            value += one
-            gradient += local.swapaxes(-1, -2) @ by_back
-            d = back
+            d[:, t] = after + dy[:, t]
+            after = back[:, t] = (d[:, t] * slope[:, t]) @ w
+        value, by_back = _terms(d, back)
         self.value = self.bare(value)
-        self.led(self.parts["layer"].grads["weight_hh"])[...] += self.weight * gradient
+        local, by_back = ((a.reshape(len(a), -1, a.shape[-1])) for a in (d * slope, by_back))
+        self.led(self.parts["layer"].grads["weight_hh"])[...] += self.weight * (local.swapaxes(-1, -2) @ by_back)
 
 
-def _term(d, back):
-    """(||back|| / ||d|| - 1)^2 of a step, summed over rows and divided by their number, and its gradient by back."""
+def _terms(d, back):
+    """(||back|| / ||d|| - 1)^2 of all steps, summed over time, averaged over rows, and its gradient by back."""
     before, after = (np.linalg.norm(v, axis=-1, keepdims=True) for v in (d, back))
-    counts = before > 0
+    counts = before > SMALLEST
     before = np.where(counts, before, 1)
     off = np.where(counts, after / before - 1, 0)
-    by_back = 2 * off / (before * np.where(after > 0, after, 1)) * back / d.shape[1]
-    return np.square(off, dtype=np.float64).sum(axis=(1, 2)) / d.shape[1], by_back.astype(back.dtype)
+    rows = d.shape[2]
+    # two divisions: the product of the two norms may be too small for a number
+    by_back = 2 * off / before * (back / np.where(after > 0, after, 1)) / rows
+    return np.square(off).sum(axis=(1, 2, 3)) / rows, by_back
 
 
 def _is_simple(layout):
