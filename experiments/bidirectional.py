@@ -42,7 +42,7 @@ def sweep(preset, device):
         case "quick":
             places = [(ahead, steps, PARAMETERS, LENGTH) for ahead, steps in STEPS.items()]
         case "paper":
-            places = [(ahead, 5000, 20_000, 100) for ahead in (1, 5, 20)]
+            places = [(ahead, 5000, 20_000, 100) for ahead in (1, SHOWN, 20)]
     return [
         _setting(cell, direction, ahead, steps, parameters, length=length)
         for ahead, steps, parameters, length in places for cell in names for direction in DIRECTIONS
