@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rnnbench.report.charts import BESIDE
-from rnnbench.report.style import GREY, line_styles
+from rnnbench.report.style import BLUE, GREY, VERMILION, line_styles
 from rnnbench.runner.intervals import wilson
 
 FAR = 10  # times the naive loss, where the scale of a figure ends
@@ -146,4 +146,38 @@ def by_length(
         ax.axvspan(ax.get_xlim()[0], trained, color=GREY, alpha=0.12, linewidth=0, zorder=0)
     ax.set(xlabel="length", ylabel=ylabel, xscale=xscale)
     ax.legend(**BESIDE)
+    return figure
+
+
+def dots(
+    df: pd.DataFrame, *, by: str, parts: str, y: str = "loss", ylabel: str = "loss", groups: Sequence[str] = (),
+    title: str = "{}", log: bool = True,
+) -> Figure:  # fmt: skip
+    """How each seed ended: a dot for each, a bar for the median, a row per value of `by`, a panel per value of `parts`.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows as :mod:`rnnbench.studies.learning` tells them; the naive predictor's value is the dotted grey line.
+    groups : sequence of str
+        Values of `by` that come first, from the top.
+    """
+    import matplotlib.pyplot as plt
+
+    ends, naive = of_kind(df, "end", y), of_kind(df, "naive", y)
+    names = list(dict.fromkeys([*(name for name in groups if (ends[by] == name).any()), *ends[by]]))
+    places = list(dict.fromkeys(ends[parts]))
+    size = 2.2 + 4 * len(places), 1.2 + 0.34 * len(names)
+    figure, axes = plt.subplots(1, len(places), figsize=size, squeeze=False, sharey=True)
+    for ax, place in zip(axes[0], places, strict=True):
+        for height, name in enumerate(names):
+            values = ends.loc[(ends[by] == name) & (ends[parts] == place), y]
+            ax.plot(values, [height] * len(values), "o", color=BLUE, alpha=0.5, markeredgewidth=0)
+            ax.plot([values.median()] * 2, [height - 0.3, height + 0.3], color=VERMILION)
+        for value in naive.loc[naive[parts] == place, y].dropna().unique():
+            ax.axvline(value, color=GREY, linestyle=":", linewidth=1.5)
+        ax.set(xlabel=ylabel, title=title.format(place), yticks=range(len(names)), yticklabels=names)
+        if log:
+            ax.set_xscale("log")
+    axes[0, 0].set_ylim(len(names) - 0.4, -0.6)
     return figure

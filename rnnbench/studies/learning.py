@@ -57,7 +57,7 @@ def optimiser_of(name: str, rate, **options):
 
 def learn(
     build: Callable, task: Task, rng: np.random.Generator, *, seeds: int, steps: int, rate: float, optimiser="adam",
-    optimiser_options=None, lengths: Sequence[int] = (), test=1000, points=20, **settings,
+    optimiser_options=None, lengths: Sequence[int] = (), test=1000, points=20, ask: Callable | None = None, **settings,
 ) -> list[dict]:  # fmt: skip
     """Train replicas side by side, each from seeds of its own, and tell what happened.
 
@@ -83,6 +83,8 @@ def learn(
         Fresh sequences for each length.
     points : int
         Of the curve.
+    ask : function of the trained network and its replicas' generators to rows, optional
+        What else is to be told of it.
     **settings
         Of :class:`rnnbench.training.Trainer`: batch_size, length, clip, schedule, mean, window, curriculum, stopping.
 
@@ -91,8 +93,8 @@ def learn(
     list of dict
         See the module's docstring.
     """
-    streams = [stream.spawn(3) for stream in rng.bit_generator.seed_seq.spawn(seeds)]
-    first, data, tests = ([np.random.default_rng(stream[i]) for stream in streams] for i in range(3))
+    streams = [stream.spawn(4) for stream in rng.bit_generator.seed_seq.spawn(seeds)]
+    first, data, tests, asked = ([np.random.default_rng(stream[i]) for stream in streams] for i in range(4))
     network = build(first)
     made = optimiser_of(optimiser, rate, **(optimiser_options or {}))
     trainer = Trainer(network, task, optimiser=made, seed=data, **settings)
@@ -106,6 +108,8 @@ def learn(
             end |= {"test_length": length, "loss": float(score.loss[r]), "success": float(score.success[r])}
             rows.append({"kind": "end", "replica": r} | end | {"parameters": size})
         rows.append(naive(task, length))
+    if ask is not None:
+        rows += ask(network, asked)
     return [short(row, DIGITS) for row in rows]
 
 
