@@ -50,4 +50,4 @@ def units(cell: str, inputs: int, outputs: int, parameters: int, **options) -> i
 
 def _count(made, inputs, outputs, hidden):
     layout = Layout(made, inputs, hidden)
-    return layout.weight_count() + outputs * (layout.width_of(layout.cell.output) + 1)
+    return layout.weight_count() + outputs * (layout.widths[layout.cell.output] + 1)
