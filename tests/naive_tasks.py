@@ -15,6 +15,7 @@ from statistics import NormalDist
 BEST = {}
 MORE = {
     "copy": {"three_of_two": {"symbols": 2, "recall": 3}},
+    "copy_vectors": {"fixed": {"bits": 2, "vary": False}},
     "adding": {"ends": {"placement": "first_ten", "tolerance": 1.2}, "loose": {"tolerance": 5}},
     "multiplication": {"loose": {"placement": "halves", "tolerance": 0.8}},
     "parity": {"uniform": {"lengths": "uniform"}, "uniform_final": {"lengths": "uniform", "final": True}},
@@ -49,6 +50,11 @@ def multiplication(x, placement="tenths", **options):
         if marker == 1:
             product *= value
     return {len(x) - 1: product}
+
+
+def copy_vectors(x, bits=8, **options):
+    marker = [channels[bits] for channels in x].index(1)
+    return {marker + 1 + n: [bit == 1 for bit in x[n][:bits]] for n in range(marker)}
 
 
 def parity(x, final=False, **options):

@@ -28,6 +28,13 @@ def of_kind(df: pd.DataFrame, kind: str, *numbers: str, words: Sequence[str] = (
     return frame
 
 
+def pick(rows: pd.DataFrame, **values) -> pd.DataFrame:
+    """Return the rows whose columns have these values; none where there is no such column."""
+    for name, value in values.items():
+        rows = rows[rows[name] == value] if name in rows else rows[:0]
+    return rows
+
+
 def ends(df: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return a table of how training ended: medians over the seeds of each group, the range of the loss."""
     rows = of_kind(df, "end", "loss", "success", "parameters", "steps")
@@ -59,7 +66,7 @@ def learning_curves(
 
     curves, naive = of_kind(df, "curve", "step", "loss"), of_kind(df, "naive", "loss", "least_loss")
     groups = [*dict.fromkeys(curves[by])] if groups is None else [name for name in groups if (curves[by] == name).any()]
-    places = [None] if parts is None else sorted(curves[parts].unique())
+    places = [None] if parts is None or curves.empty else sorted(curves[parts].unique())
     wide = min(3, len(places))
     tall = -(-len(places) // wide)
     size = 3 + 4.6 * wide, 0.6 + 3.7 * tall

@@ -25,6 +25,7 @@ from rnnbench.runner import scratch
 from rnnbench.runner.record import short
 from rnnbench.tasks import Task
 from rnnbench.training import Trainer, evaluate, optimisers
+from rnnbench.training.history import History
 
 SAVE_AFTER = 60.0  # seconds between two checkpoints
 DIGITS = 5
@@ -57,7 +58,8 @@ def optimiser_of(name: str, rate, **options):
 
 def learn(
     build: Callable, task: Task, rng: np.random.Generator, *, seeds: int, steps: int, rate: float, optimiser="adam",
-    optimiser_options=None, lengths: Sequence[int] = (), test=1000, points=20, ask: Callable | None = None, **settings,
+    optimiser_options=None, lengths: Sequence[int] = (), test=1000, points=20, ask: Callable | None = None,
+    also: Callable | None = None, judged: Task | None = None, **settings,
 ) -> list[dict]:  # fmt: skip
     """Train replicas side by side, each from seeds of its own, and tell what happened.
 
@@ -85,6 +87,10 @@ def learn(
         Of the curve.
     ask : function of the trained network and its replicas' generators to rows, optional
         What else is to be told of it.
+    also : function of the Trainer to a list of rows, optional
+        What else there is to tell once it has trained, in kinds of rows of the experiment's own.
+    judged : Task, optional
+        That it is tested on, where this is not the one that it is trained on.
     **settings
         Of :class:`rnnbench.training.Trainer`: batch_size, length, clip, schedule, mean, window, curriculum, stopping.
 
@@ -100,14 +106,15 @@ def learn(
     trainer = Trainer(network, task, optimiser=made, seed=data, **settings)
     _run(trainer, steps)
     history, size = trainer.history, trainer.flat.values.shape[1]
-    rows = _curve(history, points) + _looks(history)
+    rows = curve(history, points) + _looks(history) + (also(trainer) if also else [])
+    judged = task if judged is None else judged
     for length in lengths or (trainer.length,):
-        score = evaluate(network, task, size=test, length=length, seed=tests)
+        score = evaluate(network, judged, size=test, length=length, seed=tests)
         for r in range(seeds):
             end = {"outcome": history.outcomes[r], "stopped": int(history.ended[r]) or history.steps}
             end |= {"test_length": length, "loss": float(score.loss[r]), "success": float(score.success[r])}
             rows.append({"kind": "end", "replica": r} | end | {"parameters": size})
-        rows.append(naive(task, length))
+        rows.append(naive(judged, length))
     if ask is not None:
         rows += ask(network, asked)
     return [short(row, DIGITS) for row in rows]
@@ -136,7 +143,8 @@ def _run(trainer, steps):
     trainer.run(max(0, steps - trainer.history.steps), keep)
 
 
-def _curve(history, points):
+def curve(history: History, points: int = 20) -> list[dict]:
+    """Return the rows of the kind "curve"."""
     edges = np.unique(np.linspace(0, history.steps, min(points, history.steps) + 1).astype(int))
     rows = []
     for r in range(history.loss.shape[1]):
