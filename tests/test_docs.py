@@ -74,6 +74,19 @@ def test_the_code_of_the_readme_runs():
         exec(program, {})
 
 
+# ---- docs/training.md ----
+
+
+def test_the_code_about_training_runs():
+    blocks, names = re.findall(r"```python\n(.*?)```", text_of("docs/training.md"), re.DOTALL), {}
+    assert len(blocks) == text_of("docs/training.md").count("```python") == 14
+    for block in blocks:
+        exec(block, names)
+    told = text_of("docs/training.md")
+    for part in (ROOT / "rnnbench" / "training").glob("[a-z]*.py"):
+        assert part.stem in told or part.stem in {"blas", "flat", "feed", "loop", "evaluation"}, f"no example of {part.stem}"
+
+
 # ---- docs/cells.md ----
 
 

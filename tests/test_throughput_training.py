@@ -1,0 +1,113 @@
+"""The experiment throughput_training: settings, tiny trials, claims. No timing is asserted."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import throughput_training as experiment
+from rnnbench.peers import measure, steps, tasks, torch_steps, workloads
+from rnnbench.report import style
+from rnnbench.runner import settings
+from rnnbench.runner.record import encode_rows
+
+
+@pytest.fixture(autouse=True)
+def not_alone(monkeypatch):
+    """Tests measure nothing, so they need not wait for each other or for a run."""
+    monkeypatch.setattr(measure, "alone", nullcontext)
+
+
+def measured(setting):
+    """A frame like the runner's, of a trial that is run here."""
+    rows = list(experiment.run(setting, np.random.default_rng(0)))
+    encode_rows(rows)  # JSON scalars only
+    assert not {*setting} & {*rows[0]} or all(row[key] == setting[key] for row in rows for key in {*setting} & {*row})
+    return pd.DataFrame([setting | row | {"trial": "0", "status": "ok"} for row in rows])
+
+
+def made_up(ratio=3.5, verdict="faster", outcome="ok", threads=2):
+    """A frame with this ratio for every workload and cell."""
+    lines = []
+    for load in (*experiment.LOADS, experiment.REPLICAS):
+        peer = experiment.SEQUENTIAL if load == experiment.REPLICAS else experiment.TORCH
+        for cell in experiment.GOALS:
+            place = {"trial": load, "status": "ok", "kind": "steps", "workload": load, "cell": cell, "threads": threads}
+            ms = {"ms": 1.0, "ms_low": 0.9, "ms_high": 1.1}
+            lines.append(place | ms | {"peer": tasks.RNNBENCH, "outcome": "ok"})
+            beside = {"ratio": ratio, "ratio_low": ratio - 0.1, "ratio_high": ratio + 0.1, "verdict": verdict}
+            lines.append(place | ms | beside | {"peer": peer, "outcome": outcome, "detail": "", "error": 1e-6})
+    return pd.DataFrame(lines)
+
+
+def verdicts(df):
+    return {claim.name: claim.verdict for claim in experiment.claims(df)}
+
+
+@pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
+def test_settings_are_flat_unique_and_known(preset):
+    sweep = [settings.check_setting(s, "throughput_training") for s in experiment.sweep(preset, "cpu")]
+    assert sweep and len({settings.canonical(s) for s in sweep}) == len(sweep)
+    assert {s["workload"] for s in sweep} <= workloads.WORKLOADS.keys()
+    assert experiment.sweep(preset, "cuda") == []
+
+
+def test_claims_of_an_empty_frame_are_not_yet_run():
+    assert set(verdicts(pd.DataFrame()).values()) == {"not yet run"}
+    assert experiment.tables(pd.DataFrame()) == experiment.figures(pd.DataFrame()) == {}
+
+
+def test_claims_follow_the_numbers():
+    assert set(verdicts(made_up(3.5)).values()) == {"reproduced"}
+    found = verdicts(made_up(2.0))
+    assert found["training steps, lstm"] == found["same losses"] == "reproduced"
+    assert found["training steps, elman"] == found["replicas"] == "not reproduced"
+    assert verdicts(made_up(verdict="machine busy"))["training steps, gru_reset_after"] == "not yet run"
+    assert verdicts(made_up(threads=1))["replicas"] == "not yet run"
+    assert verdicts(made_up(outcome="mismatch"))["same losses"] == "not reproduced"
+
+
+def test_tables_and_figures_have_every_line():
+    df = made_up()
+    table, caption = experiment.tables(df)["steps"]
+    assert len(table) == 18 and "95 %" in caption
+    assert table["ratio"].str.startswith("3.50 (3.40 to 3.60) faster").all()
+    with style.context():
+        assert set(experiment.figures(df)) == {"steps_2"}
+
+
+def test_a_trial_says_who_is_absent_and_compares_replicas(monkeypatch):
+    monkeypatch.setitem(steps.PEERS, "torch", steps.PEERS["torch"]._replace(needs=("no_such_torch",)))
+    setting = experiment._setting("tiny-replicas", "elman", 1, f"torch+{experiment.SEQUENTIAL}", 2)
+    df = measured(setting).set_index("peer")
+    assert list(df["outcome"]) == ["ok", "not installed", "ok"]
+    assert df.loc[experiment.SEQUENTIAL, "error"] == 0  # the same bits
+    assert (df.loc[[tasks.RNNBENCH, experiment.SEQUENTIAL], "ms"] > 0).all()
+
+
+@pytest.mark.parametrize("key", ["workload", "cells", "peers"])
+def test_what_is_not_known_is_refused(key):
+    setting = experiment._setting("tiny", "lstm", 1) | {key: "no-such"}
+    with pytest.raises(ValueError, match=f"{key}: got no-such, expected of "):
+        experiment.run(setting, np.random.default_rng(0))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", ["tiny", "tiny-adding", "tiny-parity"])
+@pytest.mark.parametrize("cell", experiment.GOALS)
+def test_pytorch_has_our_losses(name, cell, monkeypatch):
+    """Also where the loss is squared or logistic, and the readout at the end."""
+    pytest.importorskip("torch")
+    more = {
+        "tiny-adding": workloads.Workload("adding", 6, 3, 5, "last"),
+        "tiny-parity": workloads.Workload("parity", 6, 3, 5),
+    }
+    monkeypatch.setattr(workloads, "WORKLOADS", workloads.WORKLOADS | more)
+    monkeypatch.setattr(torch_steps, "WORKLOADS", workloads.WORKLOADS)
+    task = tasks.Task(cell, None, tasks.Shape(6, 3, 0, 5), "training", 1)
+    job = torch_steps.prepare(task, {"workload": np.array(name)})
+    theirs = job.arrays(job.call())["loss"]
+    ours = workloads.trainer(name, cell).run(workloads.COMPARED).loss
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4)
+    assert theirs.shape == (workloads.COMPARED, 1)
