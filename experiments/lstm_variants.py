@@ -54,7 +54,8 @@ def sweep(preset, device):
     match preset:
         case "smoke":
             sizes = {"adding": (20, 200, 10, 10, 100), "continual_reber": (20, 200, 100, 200, 10)}
-            return [_setting(cell, task, sizes[task], 2) for task in TASKS for cell in (VANILLA, "lstm_nfg")]
+            few = (VANILLA, "lstm_nfg", *cells.added())
+            return [_setting(cell, task, sizes[task], 2) for task in TASKS for cell in few]
         case "search":
             shorter = {task: (size[0] * 2 // 3, *size[1:]) for task, size in SIZES.items()}
             return [
