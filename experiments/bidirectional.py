@@ -33,7 +33,8 @@ def sweep(preset, device):
     names = tuple(dict.fromkeys((*CELLS, *cells.added())))
     match preset:
         case "smoke":
-            return [_setting("elman", direction, 1, 20, 300, 2, length=8) for direction in DIRECTIONS]
+            few = ("elman", *cells.added())
+            return [_setting(cell, direction, 1, 20, 300, 2, length=8) for cell in few for direction in DIRECTIONS]
         case "search":
             return [
                 _setting(cell, direction, SHOWN, 400, PARAMETERS, 2, rate=rate)
@@ -100,12 +101,12 @@ def choose(df):
 def claims(df):
     """What is derived, and what the paper made its network for."""
     ends = curves.of_kind(df, "end", "ahead", "loss", "success", "budget")
-    ends = ends[ends["budget"] >= PARAMETERS]
+    ends = ends[(ends["budget"] >= PARAMETERS) & ends["cell"].isin(CELLS)]
     forward, both = (ends[ends["direction"] == direction] for direction in DIRECTIONS) if len(ends) else (ends, ends)
     worst = _furthest(forward, "loss", math.log(4))
     least = _furthest(both, "success", 1.0)
     seen = curves.of_kind(df, "seen", "step", "changed", "change", "budget")
-    seen = seen[seen["budget"] >= PARAMETERS]
+    seen = seen[(seen["budget"] >= PARAMETERS) & seen["cell"].isin(CELLS)]
     blind = seen[seen["changed"] > seen["step"]]
     return [
         compare(
