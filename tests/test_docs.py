@@ -84,7 +84,9 @@ def test_the_code_about_training_runs():
         exec(block, names)
     told = text_of("docs/training.md")
     for part in (ROOT / "rnnbench" / "training").glob("[a-z]*.py"):
-        assert part.stem in told or part.stem in {"blas", "flat", "feed", "loop", "evaluation"}, f"no example of {part.stem}"
+        assert part.stem in told or part.stem in {"blas", "flat", "feed", "loop", "evaluation"}, (
+            f"no example of {part.stem}"
+        )
 
 
 # ---- docs/cells.md ----
