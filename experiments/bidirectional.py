@@ -73,16 +73,16 @@ def run(setting, rng):
         build(hidden), task, rng, seeds=setting["seeds"], steps=setting["steps"], rate=setting["rate"],
         length=setting["length"], batch_size=setting["batch"], clip=Clip("norm", CLIP),
         schedule=Cosine(setting["steps"]),
-        ask=partial(_seen, task, min(setting["length"], SEEN_STEPS)) if setting["ahead"] == SHOWN else None,
+        also=partial(_seen, task, min(setting["length"], SEEN_STEPS)) if setting["ahead"] == SHOWN else None,
     )  # fmt: skip
     return [row | {"hidden": hidden} if row["kind"] == "end" else row for row in rows]
 
 
-def _seen(task, length, network, rngs):
+def _seen(task, length, trainer, rngs):
     """How much the logits at each step change with the symbol at another, mean over rows and replicas."""
     import numpy as np
 
-    x = np.stack([task.batch(rng, 50, length).x for rng in rngs])
+    network, x = trainer.network, np.stack([task.batch(rng, 50, length).x for rng in rngs])
     y, _ = network.forward(x, tape=False)
     rows = []
     for changed in range(length):

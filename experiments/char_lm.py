@@ -77,7 +77,7 @@ def run(setting, rng):
     return learn(
         build, task, rng, seeds=setting["seeds"], steps=setting["steps"], rate=setting["rate"], optimiser="adagrad",
         batch_size=1, length=length, window=min(WINDOW, length), clip=clip, lengths=(min(500, length),), test=100,
-        also=lambda trainer: smoothed(trainer) + written(trainer, build, writer, TEMPERATURES),
+        also=lambda trainer, _: smoothed(trainer) + written(trainer, build, writer, TEMPERATURES),
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def run(setting, rng):
         seeds=setting["seeds"], steps=setting["steps"], rate=setting["rate"], schedule=Cosine(setting["steps"]),
         length=digits, lengths=levels, batch_size=setting["batch"], clip=Clip("norm", CLIP),
         curriculum=Curriculum(setting["curriculum"], levels),
-        ask=partial(_failures, setting["scrambled"], task, digits),
+        also=partial(_failures, setting["scrambled"], task, digits),
     )  # fmt: skip
 
 
@@ -110,11 +110,11 @@ def carries(a, b):
     return longest
 
 
-def _failures(scrambled, task, digits, network, rngs):
+def _failures(scrambled, task, digits, trainer, rngs):
     """Per replica: part of the characters that are right; part that is wrong by place, and of programs by carries."""
     import numpy as np
 
-    drawn = [task.batch(rng, 1000, digits) for rng in rngs]
+    network, drawn = trainer.network, [task.batch(rng, 1000, digits) for rng in rngs]
     rows = []
     for r, batch in enumerate(drawn):
         right = _outputs(network, r, batch).argmax(axis=-1) == batch.target

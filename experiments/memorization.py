@@ -66,16 +66,16 @@ def run(setting, rng):
     return learn(
         build, task, rng, seeds=setting["seeds"], steps=setting["steps"], rate=setting["rate"],
         length=setting["length"], batch_size=setting["batch"], clip=Clip("norm", CLIP),
-        ask=partial(_positions, task, setting["length"]),
+        also=partial(_positions, task, setting["length"]),
     )  # fmt: skip
 
 
-def _positions(task, length, network, rngs):
+def _positions(task, length, trainer, rngs):
     """Part of 1,000 fresh sequences in which each digit is wrong, given those before it."""
     import numpy as np
 
     drawn = [task.batch(rng, 1000, length) for rng in rngs]
-    y, _ = network.forward(np.stack([batch.x for batch in drawn]), tape=False)
+    y, _ = trainer.network.forward(np.stack([batch.x for batch in drawn]), tape=False)
     wrong = (y.argmax(axis=-1) != np.stack([batch.target for batch in drawn])).mean(axis=2)[:, -length - 1 :]
     return [
         {"kind": "position", "replica": r, "position": i, "error": float(one[i])}

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+from types import SimpleNamespace as Trained
 
 import numpy as np
 import pandas as pd
@@ -122,7 +123,9 @@ def test_an_output_sees_what_the_network_lets_it():
     task = tasks.get("lookahead", ahead=1)
     for both in (False, True):
         network = Network.build("elman", 4, 4, 5, embedding="one_hot", bidirectional=both, seed=[0, 1])
-        rows = BY["bidirectional"]._seen(task, 4, network, [np.random.default_rng(r) for r in range(2)])
+        rows = BY["bidirectional"]._seen(
+            task, 4, Trained(network=network), [np.random.default_rng(r) for r in range(2)]
+        )
         table = pd.DataFrame(rows).pivot_table("change", "step", "changed").to_numpy()
         assert (np.triu(table, 1) > 0).any() == both and (np.tril(table) > 0).sum() == 10
 
@@ -255,7 +258,9 @@ def test_errors_by_position_are_counted():
     for value in network.parameters().values():
         value[...] = 0
     network.parts["readout"].params["bias"][:, 0] = 1
-    rows = BY["memorization"]._positions(task, 4, network, [np.random.default_rng(r) for r in range(2)])
+    rows = BY["memorization"]._positions(
+        task, 4, Trained(network=network), [np.random.default_rng(r) for r in range(2)]
+    )
     assert [(row["replica"], row["position"]) for row in rows] == list(itertools.product(range(2), range(4)))
     assert all(abs(row["error"] - 0.9) < 0.04 for row in rows)
 
@@ -275,7 +280,11 @@ def test_learning_to_execute_tells_where_sums_fail():
     for value in network.parameters().values():
         value[...] = 0
     network.parts["readout"].params["bias"][:, task.alphabet.index("1")] = 1
-    rows = pd.DataFrame(BY["learning_to_execute"]._failures(False, task, 2, network, [np.random.default_rng(0)]))
+    rows = pd.DataFrame(
+        BY["learning_to_execute"]._failures(
+            False, task, 2, Trained(network=network), [np.random.default_rng(0)]
+        )
+    )
     places = rows[rows["kind"] == "place"].set_index("place")["error"]
     assert places[2] < 0.01 and places[0] == pytest.approx(0.9, abs=0.04)
     carried = rows[rows["kind"] == "carries"].set_index("carries")

@@ -57,14 +57,14 @@ def test_lower_is_a_matter_of_more_than_seeds(one, other, expected):
 def test_what_is_asked_of_the_trained_network_is_told_and_changes_nothing_else():
     task = tasks.get("lookahead", ahead=1)
 
-    def ask(made, rngs):
+    def also(trainer, rngs):
         return [{"kind": "asked", "replica": r, "value": float(rng.random())} for r, rng in enumerate(rngs)]
 
     def rows(**options):
         build = lambda seed: Network.build("elman", 4, 4, 3, embedding="one_hot", seed=seed)  # noqa: E731
         return learn(build, task, np.random.default_rng(0), seeds=2, steps=3, rate=0.01, length=5, test=10, **options)
 
-    asked = rows(ask=ask)
+    asked = rows(also=also)
     assert [row["replica"] for row in asked if row["kind"] == "asked"] == [0, 1]
     assert [row for row in asked if row["kind"] != "asked"] == rows()
 

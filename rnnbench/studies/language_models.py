@@ -67,7 +67,7 @@ def train(setting: Mapping, rng: np.random.Generator) -> list[dict]:
     level, task = setting["level"], task_of(setting["level"])
     text, test = (text_of(level, one, size) for one, size in zip(rng.spawn(2), (setting["text"], 10_000), strict=True))
 
-    def verbs(trainer):
+    def verbs(trainer, _):
         network = trainer.network
         x = np.repeat(test[None, :, None], network.copies, axis=0)
         y, _ = network.forward(x[:, :-1], tape=False)

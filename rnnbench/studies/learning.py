@@ -58,8 +58,8 @@ def optimiser_of(name: str, rate, **options):
 
 def learn(
     build: Callable, task: Task, rng: np.random.Generator, *, seeds: int, steps: int, rate: float, optimiser="adam",
-    optimiser_options=None, lengths: Sequence[int] = (), test=1000, points=20, ask: Callable | None = None,
-    also: Callable | None = None, judged: Task | None = None, **settings,
+    optimiser_options=None, lengths: Sequence[int] = (), test=1000, points=20, also: Callable | None = None,
+    judged: Task | None = None, **settings,
 ) -> list[dict]:  # fmt: skip
     """Train replicas side by side, each from seeds of its own, and tell what happened.
 
@@ -85,9 +85,7 @@ def learn(
         Fresh sequences for each length.
     points : int
         Of the curve.
-    ask : function of the trained network and its replicas' generators to rows, optional
-        What else is to be told of it.
-    also : function of the Trainer to a list of rows, optional
+    also : function of the Trainer and a generator per replica to a list of rows, optional
         What else there is to tell once it has trained, in kinds of rows of the experiment's own.
     judged : Task, optional
         That it is tested on, where this is not the one that it is trained on.
@@ -106,7 +104,7 @@ def learn(
     trainer = Trainer(network, task, optimiser=made, seed=data, **settings)
     _run(trainer, steps)
     history, size = trainer.history, trainer.flat.values.shape[1]
-    rows = curve(history, points) + _looks(history) + (also(trainer) if also else [])
+    rows = curve(history, points) + _looks(history)
     judged = task if judged is None else judged
     for length in lengths or (trainer.length,):
         score = evaluate(network, judged, size=test, length=length, seed=tests)
@@ -115,8 +113,8 @@ def learn(
             end |= {"test_length": length, "loss": float(score.loss[r]), "success": float(score.success[r])}
             rows.append({"kind": "end", "replica": r} | end | {"parameters": size})
         rows.append(naive(judged, length))
-    if ask is not None:
-        rows += ask(network, asked)
+    if also is not None:
+        rows += also(trainer, asked)
     return [short(row, DIGITS) for row in rows]
 
 
