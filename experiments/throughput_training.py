@@ -150,5 +150,5 @@ def _ratios(rows, threads):
     beside = "PyTorch; of replicas, the same trainings one by one" if REPLICAS in names else "the peer"
     return figure, (
         f"Whole training steps beside {beside}: threads {threads:g}, 95 % intervals of the median over rounds. Right "
-        "of the black line we are faster; the dotted lines are the goals."
+        "of the black line we are faster; the dotted lines are the goals; of replicas it is 3 for any cell."
     )
