@@ -20,11 +20,8 @@ every = pytest.mark.parametrize("name", NAMES)
 
 def frame(rows=()):
     """Rows as the runner hands them to an experiment."""
-    return (
-        pd.DataFrame([{"status": "ok", "trial": "one", "seconds": 1.0} | row for row in rows], columns=None)
-        .reindex(columns=list(dict.fromkeys([*(key for row in rows for key in row), *RESERVED])))
-        .assign(status="ok", trial="one", seconds=1.0)
-    )
+    names = dict.fromkeys([*(key for row in rows for key in row), *RESERVED])
+    return pd.DataFrame(list(rows), columns=list(names)).assign(status="ok", trial="one", seconds=1.0)
 
 
 def verdicts(name, rows):
