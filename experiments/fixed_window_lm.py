@@ -241,7 +241,7 @@ VERB = (
     "a window of 4 words and 5-grams pay what someone pays who knows no subject (dotted); a recurrent network does not."
 )
 CURVES = (
-    "Losses on the training text: median over the seeds, with their range. Dotted: the naive predictor. Solid grey: the "
+    "Losses on the training text: median over the seeds, with their range. Dotted: naive predictor. Grey: the "
     "entropy of the language, below which a network knows parts of this one text by heart."
 )
 SOFTMAX = (
