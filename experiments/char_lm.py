@@ -76,7 +76,8 @@ def run(setting, rng):
     writer = rng.spawn(1)[0]
     return learn(
         build, task, rng, seeds=setting["seeds"], steps=setting["steps"], rate=setting["rate"], optimiser="adagrad",
-        batch_size=1, length=length, window=min(WINDOW, length), clip=clip, lengths=(min(500, length),), test=100,
+        batch_size=1, length=length, window=min(WINDOW, length), clip=clip, lengths=(min(500, length),),
+        test=min(100, setting["steps"]),
         also=lambda trainer, _: smoothed(trainer) + written(trainer, build, writer, TEMPERATURES),
     )  # fmt: skip
 

@@ -199,8 +199,8 @@ def figures(df):
 
     drawn = {}
     rows = curves.of_kind(df, "verb", "gap", "loss", "order", "text")
+    rows = rows[(rows["text"] > SMALL_TEXT) & ~(rows["order"] < WINDOWS["words"])]
     if len(rows):
-        rows = rows[(rows["text"] > SMALL_TEXT) & ~(rows["order"] < WINDOWS["words"])]
         names = _names(rows)
         figure, ax = plt.subplots(figsize=(8, 4.3))
         for name, look in line_styles(dict.fromkeys(names)).items():
@@ -241,8 +241,8 @@ VERB = (
     "a window of 4 words and 5-grams pay what someone pays who knows no subject (dotted); a recurrent network does not."
 )
 CURVES = (
-    "Training losses: median over the seeds, with their range. Dotted: the naive predictor. Solid grey: the entropy. "
-    "Where a window lacks what decides, no training brings it below."
+    "Losses on the training text: median over the seeds, with their range. Dotted: naive predictor. Grey: the "
+    "entropy of the language, below which a network knows parts of this one text by heart."
 )
 SOFTMAX = (
     "Exact losses of LSTMs on a vocabulary of 2,000 words, trained with the full softmax, with one in two levels, and "

@@ -18,10 +18,12 @@ import numpy as np
 from scipy.special import log_softmax
 
 from rnnbench.layers import Layer
+from rnnbench.layers.decoder import Decoder
+from rnnbench.layers.encoder_decoder import Encoder, EncoderDecoder
 from rnnbench.runner.record import short
 from rnnbench.studies.descent import Descent
 from rnnbench.studies.learning import DIGITS, naive
-from rnnbench.tasks import Pair, Task
+from rnnbench.tasks import Pair, Task, get
 from rnnbench.training.clipping import Clip
 from rnnbench.training.losses import loss as loss_of
 
@@ -157,3 +159,18 @@ def source_gradients(network: Layer, source: np.ndarray, target: np.ndarray, pla
     _, dstate = decoder.backward(dys, tape=of_decoder)
     dx, _ = encoder.parts["recurrent"].backward(dstate.get("memory"), dstate["recurrent"], tape=of_reader)
     return np.linalg.norm(dx, axis=-1).mean(axis=1)
+
+
+def first_symbol_path(rng: np.random.Generator, attention: str | None, length: int, seeds: int) -> list[dict]:
+    """Return rows "path": the gradient of the first digit written by the first digit read, `length` steps before.
+
+    In encoder-decoders of 32 LSTM units that copy digits and are not trained; log_norm is its decimal logarithm.
+    """
+    task, rows = get("memorization"), []
+    for r, one in enumerate(rng.spawn(seeds)):
+        encoder = Encoder(task.inputs, 16, 32, seed=one, dtype="float64")
+        decoder = Decoder(task.inputs, 16, 32, attention=attention, seed=one, dtype="float64")
+        pair = task.pairs(one, 20, length)
+        norms = source_gradients(EncoderDecoder(encoder, decoder, eos=task.inputs - 1), pair.source, pair.target)
+        rows.append({"kind": "path", "replica": r, "log_norm": float(np.log10(norms[0]))})
+    return rows
