@@ -183,7 +183,8 @@ def _rate(perfect, cell):
     right, total = int(perfect[cell].sum()), len(perfect[cell])
     note = f"{right} of {total} seeds had all 30 streams right; the naive predictor gets none. The paper: 0 % without, "
     note += "62 % with forget gates (unconfirmed), its gradient cut off at every step; here it "
-    return {"measured": right / total, "interval": wilson(right, total), "note": note + "goes back up to 50 steps."}
+    note += "goes back up to 50 steps. Root seeds 0 and 1 together: 0 of 10 without, 6 of 10 with one."
+    return {"measured": right / total, "interval": wilson(right, total), "note": note}
 
 
 def _named(what, cases, verdicts):
