@@ -19,7 +19,6 @@ networks, the circular law, the Marchenko-Pastur edge.
 from itertools import product
 
 import numpy as np
-import pandas as pd
 
 from rnnbench import cells
 from rnnbench.probes import theory
@@ -178,6 +177,8 @@ def claims(df):
 
 def _measured(df, names):
     """The lines of finished trials that hold the first of these columns; all columns exist in any case."""
+    import pandas as pd
+
     frame = df.reindex(columns=["trial", "cell", "activation", "init", "status", *LINES, *names])
     frame[LINES + names] = frame[LINES + names].apply(pd.to_numeric)
     return frame[(frame["status"] == "ok") & frame[names[0]].notna()]

@@ -281,9 +281,7 @@ def test_learning_to_execute_tells_where_sums_fail():
         value[...] = 0
     network.parts["readout"].params["bias"][:, task.alphabet.index("1")] = 1
     rows = pd.DataFrame(
-        BY["learning_to_execute"]._failures(
-            False, task, 2, Trained(network=network), [np.random.default_rng(0)]
-        )
+        BY["learning_to_execute"]._failures(False, task, 2, Trained(network=network), [np.random.default_rng(0)])
     )
     places = rows[rows["kind"] == "place"].set_index("place")["error"]
     assert places[2] < 0.01 and places[0] == pytest.approx(0.9, abs=0.04)

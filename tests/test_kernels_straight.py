@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numba import cfunc
 from numba.core import types
 
-from rnnbench.kernels import memory
 from rnnbench.kernels.build import compile_pointer, helper
 from rnnbench.kernels.program import HEADER, Program, Table
 from rnnbench.kernels.straight import larger, smaller, straight, where
@@ -93,9 +92,10 @@ def test_tables_are_read_and_written_in_place():
     second.add(3, 1, 4)
     second.add(1, 5, 9)
     program = Program([41], [first, second, empty], 1)
-    array = program.at({})
+    filled = program.at({})
+    array = filled.values
     function = compiled(read_tables, 1)
-    assert function(memory.address(array)) == 3 * 1 + 1 * 2 + 4 * 3 + 1 * 11 + 5 * 12 + 9 * 13 + 42
+    assert function(filled.address) == 3 * 1 + 1 * 2 + 4 * 3 + 1 * 11 + 5 * 12 + 9 * 13 + 42
     assert array[0, 0] == 42
     start = HEADER + 6 + 2  # three tables' addresses and lines, then the first table
     assert np.array_equal(array[0, start : start + 6], [6, 2, 8, 2, 10, 18])

@@ -1,5 +1,6 @@
 """Finding experiments, and refusing what is none."""
 
+import subprocess
 import sys
 
 import pytest
@@ -105,3 +106,14 @@ def test_devices_are_listed():
 def test_columns_are_aligned():
     rows = [{"name": "a", "n": 5, "on": True, "l": [1, 2]}, {"name": "bcd", "n": 12.5, "on": None, "l": []}]
     assert columns(rows) == "name     n  on   l\na        5  yes  1, 2\nbcd   12.5  -    -"
+
+
+def test_experiments_import_what_they_draw_and_compute_with_when_they_need_it():
+    """`status` and `list` import every experiment's file to ask for its sweep."""
+    code = (
+        "import sys\nfrom rnnbench.runner.discovery import find_experiments\n"
+        "found = find_experiments().values()\nassert len(found) > 30\nfor one in found: one.load()\n"
+        "print(*({'pandas', 'matplotlib', 'numba', 'scipy'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
