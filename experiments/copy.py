@@ -24,7 +24,7 @@ from rnnbench.studies import choices, curves
 
 CELLS = ("elman", "irnn", "gru", "lstm", "orthogonal")
 CHOSEN = {
-    "elman/10": 0.003, "elman/100": 0.003, "irnn/10": 0.001, "irnn/100": 0.01, "gru/10": 0.003, "gru/100": 0.003,
+    "elman/10": 0.003, "elman/100": 0.003, "irnn/10": 0.001, "irnn/100": 0.01, "gru/10": 0.01, "gru/100": 0.003,
     "lstm/10": 0.01, "lstm/100": 0.003, "orthogonal/10": 0.001, "orthogonal/100": 0.0003,
 }  # fmt: skip
 RATES, DEFAULT = (0.0003, 0.001, 0.003, 0.01), 0.001
