@@ -93,7 +93,7 @@ def test_stories_have_their_answers(needed):
 def test_smoothing_is_that_of_the_loop():
     seen = {}
 
-    def keep(trainer):
+    def keep(trainer, _):
         seen["losses"], seen["rows"] = trainer.history.loss, writing.smoothed(trainer, points=4)
         return []
 
