@@ -274,7 +274,7 @@ def tables(df):
     ends = curves.of_kind(df, "end", "test_length")
     ends = ends[ends["test_length"].isin([TRAINED, ends["test_length"].max()])]
     changes = curves.of_kind(df, "ones", "ones", "changes").groupby(["cell", "final", "units", "ones"])["changes"]
-    wired = curves.of_kind(df, "wired", "bits", "answers", "wrong")
+    wired = curves.of_kind(df, "wired", "bits", "strings", "answers", "wrong")
     return {
         "ends": (curves.ends(ends, ["cell", "final", "test_length", "rate"]), "Medians over the seeds; naive: ln 2."),
         "ones": (changes.agg(["min", "max"]).reset_index(), "How often the answer changes on a string of ones."),

@@ -207,7 +207,8 @@ def _decay(lags):
             ax.plot(curve["lag"], curve["log_norm"] / np.log(10), "o", color=look["color"], label=label)
         ax.set_title(title)
         ax.set_ylim(-20, 1)
-        ax.legend(**charts.BESIDE, fontsize=9, title="time constant")
+        if len(here):
+            ax.legend(**charts.BESIDE, fontsize=9, title="time constant")
     return figure, (
         "The gradient by the state against the lag: dots are measured, grey lines σ(b)^lag and α^lag. One number sets "
         "the time constant: a forget bias of 1 remembers for 3 steps, one of 5 for 149."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rnnbench.report import figures, style, tables
 from rnnbench.report.ledger import Line, merge, tally
@@ -21,6 +22,9 @@ from rnnbench.runner.frames import frame
 from rnnbench.runner.record import count_rows, key_of
 from rnnbench.runner.settings import PRESETS, SEARCH, SEARCH_SEEDS, canonical
 from rnnbench.runner.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
         return section
     answers = []
     for shown in section.shown:
-        df, view = shown.view.frame(), shown.view.name
+        df, view = _with_settings(shown.view, experiment), shown.view.name
         stem = f"{experiment.name}-{shown.view.stem}"
         if shown.view.preset == SEARCH:  # it chooses, and nothing is claimed on what it has seen
             shown.tables = _ask(section, f"choose() for {view}", _choices, module, df, output / "tables", stem)
@@ -139,6 +143,13 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
         answers.append(("", _ask(section, "claims() without results", _unrun_claims, module, experiment)))
     section.lines = merge(answers)
     return section
+
+
+def _with_settings(view: View, experiment: Experiment) -> pd.DataFrame:
+    """The view's trials with a column for every setting of its sweep, though they may be a part of it."""
+    df = view.frame()
+    names = {name: None for setting in experiment.sweep(view.preset, "cpu") for name in setting}
+    return df.reindex(columns=[*df.columns, *(name for name in names if name not in df)])
 
 
 def _ask(section: Section, what: str, question: Callable[..., list], *arguments: object) -> list:
