@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("your own cell")  # one process runs the command, for all
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "your-own-cell.md").read_text(encoding="utf-8")
 # What the page promises of the cell.
