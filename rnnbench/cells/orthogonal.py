@@ -58,7 +58,7 @@ def cayley(r):
     return q, inverse
 
 
-@lru_cache(maxsize=2)  # the backward pass, and every call with the same weights, asks again
+@lru_cache(maxsize=4)  # the backward pass, and every call with the same weights, asks again
 def _cayley_of(numbers, dtype, size):
     """`cayley` of the free parameters with these bytes, in their precision."""
     made = [part.astype(dtype) for part in cayley(np.frombuffer(numbers, dtype).reshape(size, size))]
