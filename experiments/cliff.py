@@ -278,14 +278,17 @@ def _draw_surface(points, paths):
     figure = plt.figure(figsize=(12, 5))
     solid = figure.add_subplot(1, 2, 1, projection="3d", computed_zorder=False)
     solid.plot_surface(
-        w, b, error, cmap="cividis", rstride=1, cstride=1, linewidth=0, antialiased=False, zorder=1
+        w, b, error, cmap="cividis", rstride=1, cstride=1, linewidth=0, antialiased=False, zorder=1,
+        rasterized=True,  # as vectors it would be 20 MB
     )  # fmt: skip
     solid.set(xlabel="w", ylabel="b", zlabel="error")
     solid.set_box_aspect(None, zoom=0.9)
     solid.view_init(elev=35, azim=35)
     flat = figure.add_subplot(1, 2, 2)
     flat.grid(False)
-    figure.colorbar(flat.pcolormesh(w, b, error, cmap="cividis", shading="gouraud"), ax=flat, label="error")
+    figure.colorbar(
+        flat.pcolormesh(w, b, error, cmap="cividis", shading="gouraud", rasterized=True), ax=flat, label="error"
+    )
     flat.set(xlabel="w", ylabel="b", xlim=WINDOW[:2], ylim=WINDOW[2:])
     for rule, path in paths.groupby("rule"):
         path, look = path.sort_values("step"), {"color": RULES[rule], "marker": "o", "markersize": 3, "linewidth": 1.4}

@@ -132,7 +132,7 @@ def claims(df):
             measured=-1 / here.iloc[0] if len(here) else None,
         )  # fmt: skip
     here = rates[rates["part"] == "lstm"]
-    off = (here["slope"] + np.logaddexp(0, -here["bias"])).abs()
+    off = (here["slope"] + np.logaddexp(0, -here["bias"].astype(float))).abs()
     yield bound(
         "LSTM, exact", "That slope is ln sigma(b_f) to rounding.", "derived", measured=off.max() if len(off) else None,
         at_most=1e-10,
