@@ -10,6 +10,7 @@ from rnnbench.kernels import memory, threads
 
 SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
 LARGE = 2**24  # bytes of weights that are better read once for all rows than once per thread
+MEETINGS = 7  # column of a task in which a part of a team counts, see :func:`rnnbench.kernels.crew.meet`
 SMALL_STEP = 150_000  # the same for a stage of one step, of a team: its threads wait for each other at each
 
 
@@ -49,7 +50,9 @@ def walk(function, sizes, program, blocks, scratch):
     parts = threads.get_num_threads() if is_team(sizes) else 1
     key = "walk", parts, tuple(blocks)
     _, counter, alone, together = program.once(key, lambda: _tasks(program, parts, blocks, scratch))
-    counter[:] = 0
+    if together is not None:  # a team counts its meetings, in the counter and each part in its own line
+        counter[:] = 0
+        together[:, MEETINGS] = 0
     threads.run(function, alone if together is None else together, alone)
 
 
