@@ -25,6 +25,7 @@ from rnnbench.probes import theory
 from rnnbench.report import charts
 from rnnbench.report.style import GREY, PALETTE, line_styles
 from rnnbench.runner.claims import bound, compare, holds, ranking
+from rnnbench.runner.frames import measured
 from rnnbench.runner.intervals import bootstrap_median
 from rnnbench.runner.record import short
 
@@ -177,11 +178,7 @@ def claims(df):
 
 def _measured(df, names):
     """The lines of finished trials that hold the first of these columns; all columns exist in any case."""
-    import pandas as pd
-
-    frame = df.reindex(columns=["trial", "cell", "activation", "init", "status", *LINES, *names])
-    frame[LINES + names] = frame[LINES + names].apply(pd.to_numeric)
-    return frame[(frame["status"] == "ok") & frame[names[0]].notna()]
+    return measured(df, ["cell", "activation", "init"], [*LINES, *names], has=names[0])
 
 
 def _rate(name, statement, runs, relative, absolute):
