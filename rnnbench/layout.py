@@ -129,6 +129,18 @@ class Layout:
         return stack({g.name: self.gate_widths[g.name] for g in self.cell.gates if source in g.sources})
 
     @cached_property
+    def torch_bias_spans(self) -> tuple[tuple[str, slice, slice], ...]:
+        """(key, its rows, rows of the stacked bias), as few as there can be, of PyTorch's two sets of biases."""
+        spans = []
+        for key, source in (("bias_ih", "x"), ("bias_hh", "h")):
+            pairs = [(own, self.bias_rows[gate]) for gate, own in self.torch_bias_rows(source).items()]
+            for (start, stop), (first, last) in pairs:
+                if spans and spans[-1][0] == key and (spans[-1][2], spans[-1][4]) == (start, first):
+                    _, start, _, first, _ = spans.pop()
+                spans.append((key, start, stop, first, last))
+        return tuple((key, slice(start, stop), slice(first, last)) for key, start, stop, first, last in spans)
+
+    @cached_property
     def weight_shapes(self) -> dict[str, tuple[int, int]]:
         """Shape of every stacked matrix."""
         shapes: dict[str, tuple[int, int]] = {}

@@ -91,7 +91,7 @@ def test_tables_are_read_and_written_in_place():
     first.add(100, 200)
     second.add(3, 1, 4)
     second.add(1, 5, 9)
-    program = Program([41], [first, second, empty], 1)
+    program = Program(([41], [first, second, empty]), replicas=1)
     filled = program.at({})
     array = filled.values
     function = compiled(read_tables, 1)

@@ -26,12 +26,14 @@ class BackwardPlan:
         A gradient per differentiable vector: the step at work and as many past ones as the vector is carried.
     walk, dx : Program
         Of :func:`rnnbench.kernels.walk.backward` and :func:`rnnbench.kernels.flat.products` (None: no gate reads x).
-    weights : list of (Program, width, panels)
-        Of :func:`rnnbench.kernels.gradients.weights`, one per set of gates with the same sources.
-    symbols : Program or None
-        Of :func:`rnnbench.kernels.symbols.gradients`, where x is symbols.
-    columns : (Program, widths) or None
-        Of :func:`rnnbench.kernels.gradients.columns_sum`, a line per unit parameter that is trained.
+    after : Program
+        What adds to the gradients by the weights, with the sections that follow.
+    weights : list of (width, panels)
+        The first sections: of :func:`rnnbench.kernels.gradients.weights`, one per set of gates with the same sources.
+    columns : list of int
+        Width of each trained unit parameter; the next section is of :func:`rnnbench.kernels.gradients.columns_sum`.
+    symbols : bool
+        Whether x is symbols; the last section is of :func:`rnnbench.kernels.symbols.gradients` then.
     """
 
     def __init__(self, forward, packing, chunk):
@@ -50,20 +52,24 @@ class BackwardPlan:
             self.stages, self.operands, self.products, self.sources, self._slots(), self._dy(), self._states(),
             self._feeds(),
         ]  # fmt: skip
-        self.walk = Program(sizes.header(), tables, sizes.replicas)
+        self.walk = Program((sizes.header(), tables), replicas=sizes.replicas)
         self.scratch = 24 * (len(self.operands) + len(self.sources)) + 64
         self.dx = None if sizes.symbols else self._input_program()
-        self.symbols = self._symbol_program(chunk) if sizes.symbols else None
-        self.weights, columns, widths = [], Table(6), []
+        self.weights, self.columns, self.symbols = [], [], sizes.symbols
+        columns, sections = Table(6), []
         for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
             work = forward.work[number]
             lanes = dict(zip((g.name for g in stage.gates), work, strict=False))
             for sources, gates in groups_of(stage):
-                self.weights.append(self._weight_program(sources, gates, lanes, width, chunk))
+                tables = self._weight_tables(sources, gates, lanes)
+                sections.append(tables)
+                self.weights.append((width, len(tables[1])))
             for name, lane in zip(layout.trained_parameters[number], work[len(stage.gates) :], strict=False):
                 columns.add(*lane.line(), Ref(f"d {name}", 0, width * sizes.dtype.itemsize))
-                widths.append(width)
-        self.columns = (Program(sizes.header(chunk), [columns], sizes.replicas), widths) if widths else None
+                self.columns.append(width)
+        sections += [[columns]] if self.columns else []
+        sections += [self._symbol_tables()] if self.symbols else []
+        self.after = Program(*((sizes.header(chunk), tables) for tables in sections), replicas=sizes.replicas)
 
     def _stage(self, number):
         sizes, layout, forward = self.sizes, self.sizes.layout, self.forward
@@ -163,9 +169,9 @@ class BackwardPlan:
                 start = target
         if not len(lines) or not layout.input_size:
             return None
-        return Program(sizes.header(), [lines, sources], sizes.replicas)
+        return Program((sizes.header(), [lines, sources]), replicas=sizes.replicas)
 
-    def _weight_program(self, sources, gates, lanes, width, chunk):
+    def _weight_tables(self, sources, gates, lanes):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
         da, panels, targets = Table(7), Table(8), Table(2)
         for gate in gates:
@@ -184,9 +190,9 @@ class BackwardPlan:
                         panels.add(*line, first, min(wide, columns - first), name != INPUT)
                     whole = layout.weight_shapes[block.key][0] * per_row
                     targets.add(Ref(f"d {block.key}", block.start * per_row + first * size, whole), per_row)
-        return Program(sizes.header(chunk), [da, panels, targets], sizes.replicas), width, len(panels)
+        return [da, panels, targets]
 
-    def _symbol_program(self, chunk):
+    def _symbol_tables(self):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
         given, gates = Table(3), Table(8)
         strip = strip_width(layout.input_size, sizes.lanes, size)
@@ -197,4 +203,4 @@ class BackwardPlan:
                     block, per_row = layout.blocks[gate.name, INPUT], layout.input_size * size
                     whole = layout.weight_shapes[block.key][0] * per_row
                     gates.add(*lane.line(), width, Ref(f"d {block.key}", block.start * per_row, whole), per_row)
-        return Program(sizes.header(chunk), [given, gates], sizes.replicas)
+        return [given, gates]

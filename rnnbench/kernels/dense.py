@@ -8,10 +8,13 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from numba.core import types
 
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import memory, products
+from rnnbench.kernels.build import compile_function
 from rnnbench.kernels.cpu import planned, prepare, prepare_backward
+from rnnbench.kernels.engine import NUMBA_TYPES
 from rnnbench.kernels.gradients import chunk_steps
 from rnnbench.kernels.plan import Sizes, array_line, constant_line
 from rnnbench.kernels.program import Program, Ref, Table
@@ -23,7 +26,7 @@ ENOUGH = 2 * 10**7  # floating-point operations of a product below which BLAS on
 class Plan:
     """The programs of one shape, with the names that :mod:`rnnbench.kernels.products` knows them by."""
 
-    columns, symbols = (), None
+    columns, symbols = (), False
 
     def __init__(self, sizes, prepared):
         self.sizes, layout, size = sizes, sizes.layout, sizes.dtype.itemsize
@@ -47,15 +50,16 @@ class Plan:
         for first in range(0, inputs, wide):
             pieces.add(*x, first, min(wide, inputs - first), 0)
             targets.add(Ref("d weight_ih", first * size, outputs * inputs * size), inputs * size)
-        program = Program(sizes.header(chunk_steps(sizes.rows)), [da, pieces, targets], sizes.replicas)
-        self.weights = [(program, outputs, len(pieces))]
+        tables = [da, pieces, targets]
+        self.after = Program((sizes.header(chunk_steps(sizes.rows)), tables), replicas=sizes.replicas)
+        self.weights = [(outputs, len(pieces))]
 
 
 def _product(sizes, source, depth, panels, per_panel, width, out, start):
     lines, sources = Table(13), Table(8)
     lines.add(0, 1, sizes.vectors(width), *out, *constant_line(start))
     sources.add(*source, depth, panels, per_panel)
-    return Program(sizes.header(), [lines, sources], sizes.replicas)
+    return Program((sizes.header(), [lines, sources]), replicas=sizes.replicas)
 
 
 def forward(x, weights):
@@ -91,6 +95,26 @@ def backward(x, dy, weights, grads, need_dx=True):
     addresses = _addresses(plan, x) | {"dy": memory.address(dy), "back": memory.address(prepared.back)}
     products.weight_gradients(plan, addresses, grads, plan.active)
     return products.input_gradients(plan, addresses, plan.active) if need_dx else None
+
+
+def outer(column, row, out):
+    """Write the products of (R, N, 1) and (R, 1, M) arrays into an (R, N, M) array; BLAS takes no such thing."""
+    _outer_compiled(out.dtype.name)(column, row, out)
+
+
+@cache
+def _outer_compiled(dtype):
+    array = types.Array(NUMBA_TYPES[dtype], 3, "C")
+    return compile_function(_outer, types.void(array, array, array))
+
+
+def _outer(column, row, out):
+    for r in range(out.shape[0]):
+        values = row[r, 0]
+        for n in range(out.shape[1]):
+            factor = column[r, n, 0]
+            for m in range(out.shape[2]):
+                out[r, n, m] = factor * values[m]
 
 
 def _planned(x, weights):

@@ -51,7 +51,7 @@ class ForwardPlan:
         most = max(row * rows for row, rows in zip(stages.values[7::9], stages.values[8::9], strict=True))
         self.scratch = 32 * len(operands) + 24 * len(sources) + 64 + most
         tables = [stages, groups, sources, operands, self._outputs(), self._feeds(), lines, flat_sources]
-        self.program = Program(sizes.header(), tables, sizes.replicas)
+        self.program = Program((sizes.header(), tables), replicas=sizes.replicas)
         self.ahead = len(lines) > 0
         self.backward = None
 

@@ -7,8 +7,6 @@ their order; the chunks' sums are then added, last chunk first as BPTT meets the
 
 from __future__ import annotations
 
-import numpy as np
-
 from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
 from rnnbench.kernels.raw import (
@@ -34,9 +32,9 @@ def chunk_steps(rows):
     return max(1, CHUNK_ROWS // max(rows, 1))
 
 
-def fullest_chunk(active, chunk):
-    """Return the running rows of the fullest chunk."""
-    return int(np.add.reduceat(active, np.arange(0, len(active), chunk)).max()) if len(active) else 0
+def chunk_rows(steps, rows):
+    """Return the most rows that a chunk can have."""
+    return min(steps, chunk_steps(rows)) * rows
 
 
 def panels_together(panels, most_rows, panel_row):
@@ -57,7 +55,7 @@ def weights(build, task):
     da.
 
     `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, first and last
-    row of the blocks, running rows of the fullest chunk, panels packed at a time. Tables of the program:
+    row of the blocks, rows that a chunk has at most, panels packed at a time. Tables of the program:
 
     da       per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none)
     panels   per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are

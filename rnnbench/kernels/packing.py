@@ -55,7 +55,8 @@ class ForwardPacking:
             self.parameters[name] = self._place(sizes, sizes.vectors(width) * sizes.lane_bytes)
             source = Ref(name, 0, width * size)
             jobs.add(VECTOR, self.parameters[name], sizes.lane_bytes, source, 0, width, width, 0, 0)
-        self.engine, self.jobs, self.program = sizes.engine, len(jobs), Program(sizes.header(), [jobs], sizes.replicas)
+        self.engine, self.jobs = sizes.engine, len(jobs)
+        self.program = Program((sizes.header(), [jobs]), replicas=sizes.replicas)
 
     def _place(self, sizes, size):
         return Ref(self.arena.root, self.arena.place(size * sizes.replicas), size)
@@ -89,7 +90,8 @@ class BackwardPacking:
                         layout.stage_widths[number], width, panels, 0,
                     )  # fmt: skip
                 self.panels[number, source] = start, depth * row
-        self.engine, self.jobs, self.program = sizes.engine, len(jobs), Program(sizes.header(), [jobs], sizes.replicas)
+        self.engine, self.jobs = sizes.engine, len(jobs)
+        self.program = Program((sizes.header(), [jobs]), replicas=sizes.replicas)
 
 
 def _matrix(block, columns, layout, size):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -61,32 +60,30 @@ def _flat_tasks(sizes, program, table, count):
 
 def weight_gradients(plan, addresses, grads, active):
     """Add to the gradients by weights, biases and unit parameters."""
-    sizes, e = plan.sizes, plan.sizes.engine
-    chunk, pieces = gradients.chunk_steps(sizes.rows), -(-workers_for(sizes, active) // sizes.replicas)
-    roots = addresses | {f"d {key}": memory.address(grad) for key, grad in grads.items()}
-    most_rows, panel_row = gradients.fullest_chunk(active, chunk), 2 * e.lane_bytes
-    programs, tasks, room = [], [], 0
-    for program, width, panels in plan.weights:
-        together = gradients.panels_together(panels, most_rows, panel_row)
-        room = max(room, gradients.scratch_bytes(e.most, e.lanes, sizes.dtype.itemsize, most_rows, together))
-        here = program.at(roots)
-        programs.append(here)
+    program = plan.after.at(addresses | {f"d {key}": memory.address(grad) for key, grad in grads.items()})
+    pieces = -(-workers_for(plan.sizes, active) // plan.sizes.replicas)
+    for function, tasks, _ in program.once(pieces, lambda: list(_gradient_tasks(plan, program, pieces))):
+        threads.run(function, tasks)
+    program.done()
+
+
+def _gradient_tasks(plan, program, pieces):
+    """Functions, their tasks, and the room that these work in."""
+    sizes, e, size = plan.sizes, plan.sizes.engine, plan.sizes.dtype.itemsize
+    most_rows, tasks, room = gradients.chunk_rows(sizes.steps, sizes.rows), [], 0
+    for section, (width, panels) in enumerate(plan.weights):
+        together = gradients.panels_together(panels, most_rows, 2 * e.lane_bytes)
+        room = max(room, gradients.scratch_bytes(e.most, e.lanes, size, most_rows, together))
         split = [(0, *cut, most_rows, together) for cut in _cuts(width, pieces, e.most)]
-        tasks.append(here.once(("weights", tuple(split)), partial(here.tasks, split)))
-    _run(e.weights, tasks, room)
-    if plan.symbols:
-        here = plan.symbols.at(roots)
-        size = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
-        _run(e.symbols, [here.tasks([(0, piece, pieces) for piece in range(pieces)])], size)
-        programs.append(here)
+        tasks.append(program.tasks(split, section))
+    if tasks:
+        yield e.weights, *_with_rooms(tasks, room)
     if plan.columns:
-        here, widths = plan.columns[0].at(roots), plan.columns[1]
-        split = [(0, line, *cut) for line, width in enumerate(widths) for cut in _cuts(width, pieces, e.lanes)]
-        tasks = here.once(("columns", tuple(split)), partial(here.tasks, split))
-        _run(e.columns_sum, [tasks], max(widths) * sizes.dtype.itemsize)
-        programs.append(here)
-    for program in programs:
-        program.done()
+        split = [(0, line, *cut) for line, width in enumerate(plan.columns) for cut in _cuts(width, pieces, e.lanes)]
+        yield e.columns_sum, *_with_rooms([program.tasks(split, len(plan.weights))], max(plan.columns) * size)
+    if plan.symbols:
+        room = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, size)
+        yield e.symbols, *_with_rooms([program.tasks([(0, piece, pieces) for piece in range(pieces)], -1)], room)
 
 
 def _cuts(width, pieces, whole):
@@ -95,11 +92,9 @@ def _cuts(width, pieces, whole):
     return [cut for cut in pairwise(cuts) if cut[0] < cut[1]]
 
 
-def _run(function, tasks, room):
-    """Run tasks, giving each an address of so many bytes to work in."""
-    if not tasks:
-        return
+def _with_rooms(tasks, room):
+    """Tasks as one array, each with an address of so many bytes to work in; and that memory."""
     lines, apart = np.concatenate(tasks), -(-room // memory.ALIGNMENT) * memory.ALIGNMENT
     work = memory.empty(apart * len(lines), np.uint8)
     lines[:, 1] = memory.address(work) + apart * np.arange(len(lines))
-    threads.run(function, lines)
+    return lines, work

@@ -75,10 +75,10 @@ class Filled:
         self.values = memory.empty(program.shape, np.int64)
         self.address = memory.address(self.values)
 
-    def tasks(self, pieces):
-        """One line per replica and piece: the address of the replica's program, then the piece."""
-        step = self.program.bytes
-        lines = [(self.address + r * step, *piece) for r in range(len(self.values)) for piece in pieces]
+    def tasks(self, pieces, section=0):
+        """One line per replica and piece: the address of that section of the replica's program, then the piece."""
+        step, first = self.program.bytes, self.address + self.program.starts[section]
+        lines = [(first + r * step, *piece) for r in range(len(self.values)) for piece in pieces]
         return np.array(lines, np.int64).reshape(len(lines), -1)
 
     def once(self, key, make):
@@ -100,17 +100,26 @@ MADE, WAITING = 8, 2  # at most, for each memory of a program; for each program
 
 
 class Program:
-    """Tables as one array of int64 per replica, with their addresses to be filled in."""
+    """Tables as one array of int64 per replica, with their addresses to be filled in.
 
-    def __init__(self, header, tables, replicas):
-        values, self.starts = list(header) + [0] * (HEADER - len(header)), []
-        end = HEADER + 2 * len(tables)
-        for table in tables:
-            self.starts.append(end * 8)
-            values += [Ref("program", end * 8), len(table)]
-            end += len(table.values)
-        for table in tables:
-            values += table.values
+    Parameters
+    ----------
+    sections : (header, tables)
+        Compiled code gets the address of one of them.
+    replicas : int
+    """
+
+    def __init__(self, *sections, replicas):
+        values, self.starts = [], []
+        for header, tables in sections:
+            self.starts.append(len(values) * 8)
+            values += list(header) + [0] * (HEADER - len(header))
+            end = len(values) + 2 * len(tables)
+            for table in tables:
+                values += [Ref("program", end * 8), len(table)]
+                end += len(table.values)
+            for table in tables:
+                values += table.values
         self.bytes = len(values) * 8
         refs = [(i, v) for i, v in enumerate(values) if isinstance(v, Ref)]
         self.roots = list(dict.fromkeys(ref.root for _, ref in refs))

@@ -87,9 +87,11 @@ class Dense(Layer):
         return self._input_gradient(da).reshape(x.shape) if need_dx else None, {}
 
     def _input_gradient(self, da):
-        dx = memory.empty((*da.shape[:2], self.input_size), self.dtype)
-        product = np.multiply if self.output_size == 1 else np.matmul  # one column: matmul takes no BLAS for it
-        return product(da, self.led(self.params["weight"]), out=dx)
+        dx, weight = memory.empty((*da.shape[:2], self.input_size), self.dtype), self.led(self.params["weight"])
+        if self.output_size > 1:
+            return np.matmul(da, weight, out=dx)
+        kernel.outer(np.ascontiguousarray(da), np.ascontiguousarray(weight), dx)
+        return dx
 
     def _large_backward(self, x, dy, need_dx):
         weights.check_grads(self)

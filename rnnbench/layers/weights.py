@@ -21,10 +21,8 @@ def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         given["bias"] = layer.led(layer.params["bias"])
     if layer.bias == "torch":
         given["bias"] = np.zeros((layer.copies, layer.layout.bias_size), layer.dtype)
-        for key, rows in _torch_rows(layer):
-            for gate, (start, stop) in rows.items():
-                a, b = layer.layout.bias_rows[gate]
-                given["bias"][:, a:b] += layer.led(layer.params[key])[:, start:stop]
+        for key, own, rows in layer.layout.torch_bias_spans:
+            given["bias"][:, rows] += layer.led(layer.params[key])[:, own]
     given |= {name: layer.led(layer.params[name]) for name in layer.layout.parameter_widths}
     return {key: np.ascontiguousarray(value) for key, value in given.items()}, raw
 
@@ -32,13 +30,15 @@ def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 def added_to(layer) -> dict[str, np.ndarray] | None:
     """Return the arrays that a driver can add its gradients to, or None: large ones are then passed over once less."""
     check_grads(layer)
-    if layer.cell.weights or layer.bias == "torch":
+    if layer.cell.weights:
         return None
     fixed, grads = layer._fixed(), {}
     keys = [*layer.layout.weight_shapes, *(["bias"] if "bias" in layer.params else []), *layer.layout.parameter_widths]
     for key in keys:
         own = layer.led(layer.grads[key])
         grads[key] = np.zeros_like(own) if key in fixed else np.ascontiguousarray(own)
+    if layer.bias == "torch":
+        grads["bias"] = np.zeros((layer.copies, layer.layout.bias_size), layer.dtype)
     return grads
 
 
@@ -54,24 +54,21 @@ def check_grads(layer) -> None:
 
 def accumulate(layer, grads: Mapping[str, np.ndarray], added: Mapping | None, raw: Mapping[str, np.ndarray]) -> None:
     """Take over a driver's gradients (leading replica axis): sums if it was given `added`, else to be added."""
-    fixed = layer._fixed()
+    fixed, grads = layer._fixed(), dict(grads)
+    if layer.bias == "torch":
+        whole = grads.pop("bias")
+        for key, own, rows in layer.layout.torch_bias_spans:
+            layer.led(layer.grads[key])[:, own] += whole[:, rows]
     if added is not None:
         for key, grad in grads.items():
             if key not in fixed and not np.may_share_memory(grad, layer.grads[key]):
                 layer.led(layer.grads[key])[...] = grad
         return
-    grads = dict(grads)
     if layer.cell.weights:
         of_matrices = {key: grads[key] for key in layer.layout.weight_shapes}
         back = layer.cell.weights.backward
         each = [back(_replica(raw, r), _replica(of_matrices, r)) for r in range(layer.copies)]
         grads |= {key: np.stack([one[key] for one in each]) for key in each[0]}
-    if layer.bias == "torch":
-        whole = grads.pop("bias")
-        for key, rows in _torch_rows(layer):
-            for gate, (start, stop) in rows.items():
-                a, b = layer.layout.bias_rows[gate]
-                layer.led(layer.grads[key])[:, start:stop] += whole[:, a:b]
     for key, grad in grads.items():
         if key not in fixed:
             layer.grads[key] += layer.bare(grad)
@@ -89,7 +86,3 @@ def _mapped(layer, raw):
 
 def _replica(arrays, r):
     return {key: value[r] for key, value in arrays.items()}
-
-
-def _torch_rows(layer):
-    return {"bias_ih": layer.layout.torch_bias_rows("x"), "bias_hh": layer.layout.torch_bias_rows("h")}.items()

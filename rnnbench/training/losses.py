@@ -163,14 +163,18 @@ def _sum(row):
 def _logistic(z, target, mask, weight, dz, total):
     copies, rows, width = z.shape
     for r in range(copies):
+        x, t, d = z[r].ravel(), target[r].ravel(), dz[r].ravel()
+        for i in range(len(x)):  # loops without a condition, which run on SIMD vectors
+            d[i] = ops.relu(x[i]) - t[i] * x[i] + ops.log(ops.one(x[i]) + ops.exp(-ops.absolute(x[i])))
         for n in range(rows):
-            for j in range(width):
-                x, t = z[r, n, j], target[r, n, j]
-                if mask[r, n]:
-                    total[r] += ops.relu(x) - t * x + ops.log(ops.one(x) + ops.exp(-ops.absolute(x)))
-                    dz[r, n, j] = (ops.sigmoid(x) - t) * weight[r]
-                else:
-                    dz[r, n, j] = 0
+            if mask[r, n]:
+                for j in range(width):
+                    total[r] += dz[r, n, j]
+        for i in range(len(x)):
+            d[i] = (ops.sigmoid(x[i]) - t[i]) * weight[r]
+        for n in range(rows):
+            if not mask[r, n]:
+                dz[r, n] = 0
     return -1
 
 
