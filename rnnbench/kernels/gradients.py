@@ -10,6 +10,7 @@ from __future__ import annotations
 from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
 from rnnbench.kernels.raw import (
+    SUMS,
     add_numbers,
     call_tile,
     clear_bytes,
@@ -45,7 +46,7 @@ def panels_together(panels, most_rows, panel_row):
 def scratch_bytes(most, lanes, size, most_rows, together):
     """Return the bytes that `weights` works in."""
     lane_bytes = lanes * size
-    return 192 + (4 + 2 * most) * lane_bytes + most_rows * (most * size + together * 2 * lane_bytes)
+    return 192 + (3 + SUMS + 2 * most) * lane_bytes + most_rows * (most * size + together * 2 * lane_bytes)
 
 
 def weights(build, task):
@@ -72,8 +73,8 @@ def weights(build, task):
     da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
     clear_bytes(scratch, panel_row)
-    zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + 3 * lane_bytes
-    columns, end = scratch + (3 + 2 * most) * lane_bytes, factor + 24
+    zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + (2 + SUMS) * lane_bytes
+    columns, end = scratch + (2 + SUMS + 2 * most) * lane_bytes, factor + 24
     packed = columns + (most_rows * a_row + lane_bytes + 63) // 64 * 64
     for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
         t1 = smaller(t0 + chunk, steps)
@@ -87,16 +88,13 @@ def weights(build, task):
                 out_panel = packed + (i - p) * count * panel_row
                 gather(build, out_panel, panel_row, panels, i, panels[i, 5], wide, whole, active, t0, t1, lanes, size)
             for g in range(len(da)):
+                if p == 0 and da[g, 6] != 0:
+                    add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size)
                 for m in range(first, stop, most):
                     tall = smaller(most, stop - m)
                     whole = m + (tall + lanes - 1) // lanes * lanes <= da[g, 5]
                     gather(build, columns, a_row, da, g, m, tall, whole, active, t0, t1, lanes, size)
                     put_line(factor, columns, a_row, count)
-                    if p == 0 and da[g, 6] != 0:
-                        for part in range(0, tall, lanes):
-                            clear_bytes(total, lane_bytes)
-                            sum_rows(build, total, columns + part * size, a_row, count)
-                            add_numbers(build, da[g, 6] + (m + part) * size, total, smaller(lanes, tall - part))
                     for i in range(p, p_stop):
                         b, wide = packed + (i - p) * count * panel_row, panels[i, 6]
                         vectors = 1 if wide <= lanes else 2
@@ -122,6 +120,21 @@ def weights(build, task):
                             call_tile(tile, tall, vectors, 1, out, panel_row, zero, 0, factor, end, 0, b, 0)
                             for r in range(tall):
                                 add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
+
+
+@helper
+def add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size):
+    """Add the sums of some columns of da, over a chunk's running rows, to the gradient of the bias."""
+    short_code()
+    column = first // lanes * lanes
+    while column < stop:
+        vectors = SUMS if column + SUMS * lanes <= da[g, 5] else 1
+        clear_bytes(total, vectors * lanes * size)
+        for t in range(t0, t1):
+            sum_rows(build, total, at(da, g, 0, t, 0) + column * size, da[g, 4], active[t], vectors)
+        start, end = larger(column, first), smaller(column + vectors * lanes, stop)
+        add_numbers(build, da[g, 6] + start * size, total + (start - column) * size, end - start)
+        column += vectors * lanes
 
 
 @helper

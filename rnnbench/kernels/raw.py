@@ -13,6 +13,7 @@ from rnnbench.kernels import host
 from rnnbench.kernels.build import Build
 from rnnbench.ops.vector import element
 
+SUMS = 4  # vectors of a row that are summed side by side
 I64 = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
 
@@ -204,27 +205,41 @@ def copy_vectors(context, build, target, target_row, source, source_row, vectors
 
 
 @intrinsic
-def sum_rows(context, build, target, source, row_bytes, rows):
-    """target[0:lanes] += the sum of `rows` rows of one vector each, `row_bytes` apart, in their order.
+def sum_rows(context, build, target, source, row_bytes, rows, vectors):
+    """target += `rows` rows, `row_bytes` apart, in their order: `SUMS` vectors of each row, or one if `vectors` is 1.
 
-    One sum, though several would not wait for each other: so rows of zeros, which a replica alone does not have, change
-    no bit.
+    One sum per column, side by side with those of other columns, so that none waits for the one before: several for
+    one column would make rows of zeros, which a replica alone does not have, change its bits.
     """
     if not isinstance(build, Build):
         return None
 
     def codegen(context, builder, sig, args):
-        _, target, source, row_bytes, rows = args
+        _, target, source, row_bytes, rows, vectors = args
         vector = ir.VectorType(element(sig.args[0]), host.lanes(sig.args[0].dtype))
         align = sig.args[0].dtype.bitwidth // 8
-        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * vector.count))
-        with cgutils.for_range(builder, rows, intp=I64) as loop:
-            address = builder.add(source, builder.mul(loop.index, row_bytes))
-            row = builder.load(builder.inttoptr(address, vector.as_pointer()), align=align, typ=vector)
-            builder.store(builder.fadd(builder.load(total), row), total)
-        there = builder.inttoptr(target, vector.as_pointer())
-        before = builder.load(there, align=align, typ=vector)
-        builder.store(builder.fadd(before, builder.load(total)), there, align=align)
+
+        def place(start, i):
+            address = builder.add(start, ir.Constant(I64, i * vector.count * align))
+            return builder.inttoptr(address, vector.as_pointer())
+
+        def add(count):
+            totals = [cgutils.alloca_once(builder, vector) for _ in range(count)]
+            for i, total in enumerate(totals):
+                builder.store(builder.load(place(target, i), align=align, typ=vector), total)
+            with cgutils.for_range(builder, rows, intp=I64) as loop:
+                start = builder.add(source, builder.mul(loop.index, row_bytes))
+                for i, total in enumerate(totals):
+                    row = builder.load(place(start, i), align=align, typ=vector)
+                    builder.store(builder.fadd(builder.load(total), row), total)
+            for i, total in enumerate(totals):
+                builder.store(builder.load(total), place(target, i), align=align)
+
+        with builder.if_else(builder.icmp_signed("==", vectors, ir.Constant(I64, 1))) as (one, several):
+            with one:
+                add(1)
+            with several:
+                add(SUMS)
         return context.get_dummy_value()
 
-    return types.void(build, *[types.int64] * 4), codegen
+    return types.void(build, *[types.int64] * 5), codegen
