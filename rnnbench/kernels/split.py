@@ -35,8 +35,10 @@ def blocks_of(sizes, active):
     if workers == 1 or not sizes.steps or is_team(sizes) or sizes.flops_per_step * int(active.sum()) < SMALL:
         return [(0, rows)]
     share = max(1, workers // sizes.replicas)
-    if active[-1] < rows:  # a step of few rows takes longer than their part: whoever is done first takes the next block
-        share *= max(1, min(4, rows // (2 * sizes.engine.most * share)))
+    if active[-1] == rows:
+        return list(pairwise(sorted({-(-rows * part // share) for part in range(share + 1)})))
+    # A step of few rows takes longer than their part: whoever is done first takes the next block.
+    share *= max(1, min(4, rows // (2 * sizes.engine.most * share)))
     lengths = np.searchsorted(-active, -np.arange(rows))
     done = np.cumsum(lengths)
     cuts = np.searchsorted(done * share, done[-1] * np.arange(1, share)) + 1
