@@ -53,7 +53,7 @@ TOYS = ("--experiments", "toys")
         (["run", "toy", *TOYS, "--seed", "-1"], "--seed got '-1', expected an integer of at least 0"),
         (
             ["run", "toy", *TOYS, "--device", "cuda"],
-            "--device got 'cuda', which this version can't use yet; expected cpu",
+            "--device got 'cuda', which toy can't use; expected cpu",
         ),
         (["run", "toy", *TOYS, "--device", "gpu"], "--device got 'gpu', expected cpu or cuda"),
         (

@@ -39,6 +39,15 @@ def products_back(layout, number) -> dict[str, list[int]]:
     return {source: users for source, users in found.items() if source != INPUT and smooth[parse(source)[0]]}
 
 
+def backward_barriers(layout) -> int:
+    """Return how often the grid waits in every step of the way back."""
+    due, count = Due(layout), 0
+    for number in reversed(range(len(layout.cell.stages))):
+        count += bool(due.before(number))
+        due.add(number)
+    return count + bool(due.rest())
+
+
 class Due:
     """Stages whose da has been made in this step and has yet to go back through the products, after one barrier."""
 

@@ -29,7 +29,10 @@ def largest_error(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarra
 
 
 def disagreement(
-    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], needed: tuple[str, ...]
+    ours: Mapping[str, np.ndarray],
+    theirs: Mapping[str, np.ndarray],
+    needed: tuple[str, ...],
+    tolerance: float = TOLERANCE,
 ) -> tuple[float, str | None]:
     """The largest error, and a sentence if the two must not be compared for speed.
 
@@ -38,12 +41,14 @@ def disagreement(
     ours, theirs : mapping of names to arrays
     needed : tuple of str
         What both must have.
+    tolerance : float, optional
+        The largest error that is none.
     """
     for name in needed:
         for side, words in ((ours, "rnnbench"), (theirs, "the peer")):
             if name not in side:
                 return float("inf"), f"{words} gave no {name}"
     error, where = largest_error(ours, theirs)
-    if error <= TOLERANCE:
+    if error <= tolerance:
         return error, None
-    return error, f"{where} differs by {error:.2g} of its magnitude, at most {TOLERANCE:g} is allowed"
+    return error, f"{where} differs by {error:.2g} of its magnitude, at most {tolerance:.3g} is allowed"

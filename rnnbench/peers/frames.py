@@ -39,12 +39,13 @@ TEXTS = [
 ]
 
 
-def rows(df: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """The rows of one kind of finished trials, as numbers and texts; all columns exist in any case."""
+def rows(df: pd.DataFrame, kind: str, texts=(), numbers=()) -> pd.DataFrame:
+    """The rows of one kind of finished trials, as numbers and texts (further ones, too); all columns exist always."""
     import pandas as pd
 
-    frame = df.reindex(columns=["trial", "status", *TEXTS, *NUMBERS])
-    frame[NUMBERS] = frame[NUMBERS].apply(pd.to_numeric)
+    numbers = list(dict.fromkeys((*NUMBERS, *numbers)))
+    frame = df.reindex(columns=["trial", "status", *TEXTS, *texts, *numbers])
+    frame[numbers] = frame[numbers].apply(pd.to_numeric)
     frame = frame[(frame["status"] == "ok") & (frame["kind"] == kind)]
     options = frame["activation"].map(lambda name: f" {name}" if isinstance(name, str) else "")
     shapes = frame["shape"].map(lambda text: str(text).replace(" ", "").replace(",", "x"))

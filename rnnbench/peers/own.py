@@ -17,8 +17,16 @@ def load() -> None:
     from rnnbench.layers import recurrent  # noqa: F401
 
 
-def make_layer(task: Task, seed=0):
-    """The layer of a task; with PyTorch's two biases where PyTorch has the cell, as the peers have them."""
+def make_layer(task: Task, seed=0, **options):
+    """The layer of a task; with PyTorch's two biases where PyTorch has the cell, as the peers have them.
+
+    Parameters
+    ----------
+    task : Task
+    seed : int or numpy.random.Generator
+    **options
+        Of `Recurrent`, in place of the task's device, and further ones.
+    """
     from rnnbench import cells
     from rnnbench.layers.recurrent import Recurrent
 
@@ -28,9 +36,9 @@ def make_layer(task: Task, seed=0):
         task.cell,
         task.shape.I,
         task.shape.H,
-        device="reference" if task.variant == "reference" else "cpu",
         seed=seed,
         bias="torch" if is_common(task.cell, task.activation) else True,
+        **{"device": "reference" if task.variant == "reference" else "cpu"} | options,
         **({"activation": task.activation} if task.activation else {}),
     )
 
@@ -84,7 +92,7 @@ def prepare(task: Task, arrays: dict) -> Job:
 
     def train():
         if layer.cell.weights:
-            _move(layer)
+            move(layer)
         layer.zero_grad()
         y, state = layer.forward(x, lengths=lengths)
         dx, _ = layer.backward(dy)
@@ -98,7 +106,7 @@ def prepare(task: Task, arrays: dict) -> Job:
     return Job(train if task.training else infer, arrays_of)
 
 
-def _move(layer):
+def move(layer) -> None:
     """Move weights by a rounding error: an optimiser would move them, and a map of the same ones may be remembered."""
     for key in layer.layout.weight_shapes:
         first = layer.params[key].reshape(-1)[:1]

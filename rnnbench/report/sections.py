@@ -148,8 +148,13 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
 def _with_settings(view: View, experiment: Experiment) -> pd.DataFrame:
     """The view's trials with a column for every setting of its sweep, though they may be a part of it."""
     df = view.frame()
-    names = {name: None for setting in experiment.sweep(view.preset, "cpu") for name in setting}
+    names = {name: None for setting in _settings(experiment, view.preset) for name in setting}
     return df.reindex(columns=[*df.columns, *(name for name in names if name not in df)])
+
+
+def _settings(experiment: Experiment, preset: str) -> list[Mapping]:
+    """The preset's sweeps on all devices."""
+    return [setting for device in experiment.devices for setting in experiment.sweep(preset, device)]
 
 
 def _ask(section: Section, what: str, question: Callable[..., list], *arguments: object) -> list:
@@ -175,7 +180,7 @@ def _claims(module: ModuleType, df: object) -> list[Claim]:
 
 def _unrun_claims(module: ModuleType, experiment: Experiment) -> list[Claim]:
     """The claims for an empty frame, which has the columns of the smallest sweep."""
-    columns = {name: None for setting in experiment.sweep(PRESETS[0], "cpu") for name in setting}
+    columns = {name: None for setting in _settings(experiment, PRESETS[0]) for name in setting}
     return _claims(module, frame([], source="local", preset=PRESETS[0], columns=list(columns)))
 
 

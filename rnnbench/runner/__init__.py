@@ -22,12 +22,14 @@ with a docstring and five functions:
 ``figures(df) -> dict[str, tuple[Figure, str]]``, ``tables(df) -> dict[str, tuple[DataFrame, str]]``
     Named figures and tables, each with its caption. Not asked when there are no trials.
 
-Two more are optional:
+Three more are optional:
 
 ``CHOSEN`` and ``choose(df) -> dict``
     What the preset "search" has chosen, as it is used by the other presets, and the function that chooses it from the
     search's trials; ``rnnbench verify`` compares the two. A search's root seeds are its own, so that nothing is chosen
     on the random numbers of what is reported.
+``DEVICES = ("cuda",)``
+    The devices that it runs on; without it the processor alone, ``("cpu",)``. On others its sweeps are empty.
 ``TIMED = True``
     Its rows are times: no other trial runs beside its own, and ``rnnbench verify`` does not run them again.
 

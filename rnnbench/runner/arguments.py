@@ -37,8 +37,6 @@ def check_preset(preset: str) -> None:
 
 
 def check_device(device: str) -> None:
-    """A UserError for an unknown device, or one that this version can't use."""
+    """A UserError for an unknown device; whether it is there, and whether an experiment uses it, is found out later."""
     if device not in DEVICES:
         raise UserError(f"--device got {device!r}, expected {' or '.join(DEVICES)}")
-    if device == "cuda":
-        raise UserError("--device got 'cuda', which this version can't use yet; expected cpu")

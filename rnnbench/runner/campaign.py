@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rnnbench.runner import progress
 from rnnbench.runner.discovery import Experiment
+from rnnbench.runner.errors import UserError
 from rnnbench.runner.executors import Results
 from rnnbench.runner.record import DONE, seal
 from rnnbench.runner.running import announced
@@ -75,8 +76,12 @@ def plan(
     Raises
     ------
     UserError
-        An experiment can't be loaded, or no sweep has a name of ``--set``.
+        An experiment can't be loaded, none of them runs on the device, or no sweep has a name of ``--set``.
     """
+    usable = dict.fromkeys(one for experiment in experiments for one in experiment.devices)
+    if usable and device not in usable:
+        names = ", ".join(experiment.name for experiment in experiments)
+        raise UserError(f"--device got {device!r}, which {names} can't use; expected {' or '.join(usable)}")
     sweeps = {experiment.name: experiment.sweep(preset, device) for experiment in experiments}
     if only:
         sweeps = {name: [s for s in sweep if s.get("cell") in only] for name, sweep in sweeps.items()}

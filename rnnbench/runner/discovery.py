@@ -78,8 +78,14 @@ class Experiment:
         """Its rows are times, ``TIMED = True``: its trials run alone, and no second run gives the same rows."""
         return bool(getattr(self.load(), "TIMED", False))
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that it runs on, ``DEVICES``; the processor alone unless it names others."""
+        return tuple(getattr(self.load(), "DEVICES", ("cpu",)))
+
     def sweep(self, preset: str, device: str) -> list[dict[str, Scalar]]:
-        """The checked settings of a preset on a device; of a search none, where nothing is to be chosen.
+        """The checked settings of a preset on a device; none on a device that it does not run on, and none of a search
+        where nothing is to be chosen.
 
         Raises
         ------
@@ -87,7 +93,7 @@ class Experiment:
             The module's ``sweep`` raised, or gave something that is no sequence of flat settings.
         """
         module = self.load()
-        if preset == SEARCH and not hasattr(module, "choose"):
+        if device not in self.devices or (preset == SEARCH and not hasattr(module, "choose")):
             return []
         try:
             settings = list(module.sweep(preset, device))

@@ -48,7 +48,7 @@ def tasks(folder: Path = CHECKOUT / "rnnbench" / "tasks") -> list[dict[str, obje
 
 def devices() -> list[dict[str, object]]:
     """One row per device: name, whether it can be used, model, SIMD width and threads."""
-    cuda = has_module("numba_cuda")
+    cuda, gpu = has_module("numba_cuda"), provenance.gpu()
     return [
         {
             "name": "cpu",
@@ -59,8 +59,8 @@ def devices() -> list[dict[str, object]]:
         },
         {
             "name": "cuda",
-            "available": False,
-            "model": "numba-cuda is installed; the kernels are not part of this version"
+            "available": cuda and bool(gpu),
+            "model": (gpu or {"gpu": "no NVIDIA GPU answers nvidia-smi"})["gpu"]
             if cuda
             else "numba-cuda is not installed: pip install 'rnnbench[cuda]'",
             "simd_float32": None,

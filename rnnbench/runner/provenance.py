@@ -9,7 +9,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("rnnbench", "numpy", "numba", "llvmlite", "scipy", "pandas", "numba-cuda")
+PACKAGES = ("rnnbench", "numpy", "numba", "llvmlite", "scipy", "pandas", "numba-cuda", "torch")
 HERE = Path(__file__).resolve()
 
 
@@ -21,7 +21,7 @@ def provenance() -> dict[str, object]:
     -------
     dict
         commit (None outside a checkout), dirty, python, one version per installed package, system, cpu,
-        threads and simd_float32 (float32 numbers per SIMD register).
+        threads and simd_float32 (float32 numbers per SIMD register); where there is an NVIDIA GPU, gpu and driver.
     """
     commit, dirty = git_state()
     return {
@@ -33,6 +33,7 @@ def provenance() -> dict[str, object]:
         "cpu": cpu_model(),
         "threads": threads(),
         "simd_float32": simd_lanes(),
+        **gpu(),
     }
 
 
@@ -70,6 +71,19 @@ def package_version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+@functools.cache
+def gpu() -> dict[str, str]:
+    """Name and driver of the NVIDIA GPU that programs see first, as gpu and driver; empty where there is none."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
+    command = ["nvidia-smi", f"--id={first}", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    parts = [part.strip() for part in done.stdout.partition("\n")[0].split(",")]
+    return dict(zip(("gpu", "driver"), parts, strict=True)) if done.returncode == 0 and len(parts) == 2 else {}
 
 
 @functools.cache
