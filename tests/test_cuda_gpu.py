@@ -149,3 +149,17 @@ def test_arrays_of_others_in_their_stream(library):
             got = [them.asnumpy(them.asarray(v)) for v in (y, layer.backward(y, state)[0])]
     assert np.array_equal(got[0], expected)
     assert np.array_equal(got[1], dx)
+
+
+@pytest.mark.parametrize("precision", ["ieee", "fp16"])
+def test_a_trial_of_the_throughput_experiment(precision):
+    """Everything is there, agrees with float64, and has been timed; nothing is said of how long it took."""
+    from rnnbench.peers import cuda_trial, tasks
+
+    task = tasks.Task("lstm", None, tasks.Shape(20, 8, 64, 64), "inference", 1)
+    rows = cuda_trial.rows(task, precision, "torch", 3, np.random.default_rng(0))
+    for row in rows:
+        if row["outcome"] == "not installed" or (row["peer"] == "torch" and row["outcome"] == "not supported"):
+            continue  # PyTorch is not part of the extra cuda
+        assert row["outcome"] == "ok", row
+        assert row["over_floor" if row["kind"] == "time" else "floor_us"] > 0

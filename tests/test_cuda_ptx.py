@@ -84,6 +84,16 @@ def test_what_all_cells_share_compiles(name, dtype, modules):
     check(inspect, *build.common(dtype)[name], dtype)
 
 
+@pytest.mark.parametrize("name", ["wait", "read"])
+def test_what_the_floor_is_measured_with_compiles(name, modules):
+    from rnnbench.kernels import cuda_rates
+
+    _, _, inspect = modules
+    for text in check(inspect, getattr(cuda_rates, name), cuda_rates.SIGNATURES[name], "float32"):
+        assert (inspect.GRID_BARRIER in text) == (name == "wait")
+        assert ("ld.global.f32" in text) == (name == "read")
+
+
 TENSOR = {"tf32": "tf32.tf32", "bf16": "bf16.bf16", "fp16": "f16.f16"}
 
 

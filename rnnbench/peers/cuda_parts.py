@@ -7,7 +7,6 @@ The variant is ``"products tf32"``, ``"read ieee"``, ``"barrier ieee"`` and so o
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
 from rnnbench.kernels import cuda_host as gpu
 from rnnbench.layout import Layout
@@ -19,10 +18,6 @@ WAITS = 1000  # of the grid in one call
 PASSES = 256  # over what is read
 LEAST_BYTES = 32 * 1024  # for every multiprocessor: what is read comes from beyond its own cache
 THREADS = 256
-SIGNATURES = {
-    "wait": types.void(types.int64),
-    "read": types.void(types.float32[::1], types.float32[::1], types.int64),
-}
 
 
 def prepare(task: Task, arrays: dict) -> Job:
@@ -38,38 +33,15 @@ def product_sizes(task: Task) -> tuple[int, int, int]:
     return task.shape.T * task.shape.B, task.shape.H, sum(layout.gate_widths.values())
 
 
-def kernels():
-    """Return the kernels "wait" and "read"; blocks that read pass their chunks on, or they would find them cached."""
-    from numba import cuda
-
-    @cuda.jit
-    def wait(count):
-        grid = cuda.cg.this_grid()
-        for _ in range(count):
-            grid.sync()
-
-    @cuda.jit
-    def read(values, sums, passes):
-        blocks, threads = np.int64(cuda.gridDim.x), np.int64(cuda.blockDim.x)
-        block, thread = np.int64(cuda.blockIdx.x), np.int64(cuda.threadIdx.x)
-        chunk = values.size // blocks
-        total = values.dtype.type(0)
-        for turn in range(passes):
-            start = (block + turn) % blocks * chunk
-            for i in range(thread, chunk, threads):
-                total += values[start + i]
-        sums[block * threads + thread] = total
-
-    return {"wait": wait, "read": read}
-
-
 def _barrier(task, layout, precision):
     from numba import cuda
 
-    kernel, blocks = kernels()["wait"], gpu.multiprocessors()
+    from rnnbench.kernels.cuda_rates import wait
+
+    blocks = gpu.multiprocessors()
 
     def call():
-        gpu.launch(kernel, blocks, THREADS, WAITS)
+        gpu.launch(wait, blocks, THREADS, WAITS)
         cuda.synchronize()
 
     return Job(call, lambda _: {"waits": WAITS})
@@ -79,15 +51,17 @@ def _read(task: Task, layout: Layout, precision):
     """As many bytes as the recurrent weights have, again and again, as a kernel without them on the chip would."""
     from numba import cuda
 
+    from rnnbench.kernels.cuda_rates import read
+
     multiprocessors, shared, _ = gpu.facts()
     held = cuda_floor.ITEM_BYTES[precision] * cuda_floor.recurrent_weights(layout)
     blocks = 8 * multiprocessors
     chunk = max(held, LEAST_BYTES * multiprocessors) // (4 * blocks)
     values = gpu.upload(np.zeros(blocks * chunk, np.float32))
-    sums, kernel = gpu.empty(blocks * THREADS, np.float32), kernels()["read"]
+    sums = gpu.empty(blocks * THREADS, np.float32)
 
     def call():
-        gpu.launch(kernel, blocks, THREADS, values, sums, PASSES)
+        gpu.launch(read, blocks, THREADS, values, sums, PASSES)
         cuda.synchronize()
 
     told = {"bytes": 4 * blocks * chunk * PASSES, "multiprocessors": multiprocessors, "shared": shared}
