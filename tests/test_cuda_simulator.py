@@ -188,6 +188,24 @@ def test_arrays_on_the_gpu_go_in_and_out(name, way, cuda):
     assert_same_bits(given.copy_to_host(), x)
 
 
+@pytest.mark.parametrize("options", [{}, {"lengths": np.array([3, 4, 0, 2]), "reverse": True}], ids=["plain", "ragged"])
+def test_fed_values_on_the_gpu(options, cuda):
+    from numba import cuda as numba_cuda
+
+    rng = np.random.default_rng(0)
+    x, values, mask = rng.standard_normal((4, 4, 3)), rng.standard_normal((4, 4, 4)), rng.random((4, 4)) < 0.5
+    found = {}
+    for place in (np.array, numba_cuda.to_device):
+        layer = randomise(Recurrent("lstm", 3, 4, dtype="float64", device="cuda"))
+        y, state = layer.forward(x, feed={"h": (place(values), mask)}, **options)
+        dx, dstate = layer.backward(y, state)
+        found[place] = {"y": y, "dx": dx} | state | {f"d{k}": v for k, v in dstate.items()} | layer.grads
+    plain, _ = layer.forward(x, **options)
+    assert not np.array_equal(plain, y)
+    for key, expected in found[np.array].items():
+        assert_same_bits(found[numba_cuda.to_device][key], expected, key)
+
+
 def test_an_array_on_the_gpu_is_read_in_place(cuda):
     from numba import cuda as numba_cuda
 
@@ -220,6 +238,17 @@ def test_wrong_arrays_on_the_gpu(cuda):
         "checkpoint: got an x on the GPU, expected a NumPy array with it",
         numba_cuda.to_device(x),
         checkpoint=2,
+    )
+    fed = numba_cuda.to_device(np.zeros((5, 2, 4), np.float32)), np.ones(5, bool)
+    refused(
+        ValueError, "checkpoint: got a feed on the GPU, expected NumPy arrays with it", x, feed={"h": fed}, checkpoint=2
+    )
+    mask = numba_cuda.to_device(fed[1])
+    refused(
+        TypeError,
+        f"feed['h'] mask: got {type(mask).__name__} on the GPU, expected a NumPy array",
+        x,
+        feed={"h": (fed[0], mask)},
     )
     refused(
         TypeError, "stream: got str, expected one of Numba, CuPy or PyTorch, or a handle (an integer)", x, stream="mine"

@@ -143,7 +143,7 @@ def _start(tape, state, feed, fed):
         _put(tape, tape.arena, "made", name, state[name], start)
         if name in feed:
             _put(tape, tape.arena, "read", name, state[name], start)
-            values, width = np.ascontiguousarray(feed[name][0]), layout.widths[name]
+            values, width = feed[name][0], layout.widths[name]
             if values.size:
                 gpu.launch(
                     cuda_common.put_fed, *over(values.size),

@@ -332,7 +332,10 @@ def feeds(layer, order, given):
             raise ValueError(f"feed: got state {name!r}, expected one of {list(layout.states)}")
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"feed[{name!r}]: got {type(pair).__name__}, expected a pair (values, mask)")
-        values = array(f"feed[{name!r}] values", pair[0], (*layer.lead, steps, rows, layout.widths[name]), layer.dtype)
+        shape = *layer.lead, steps, rows, layout.widths[name]
+        values = array(f"feed[{name!r}] values", pair[0], shape, layer.dtype, layer.device)
+        if cuda_host.on_device(pair[1]):
+            raise TypeError(f"feed[{name!r}] mask: got {type(pair[1]).__name__} on the GPU, expected a NumPy array")
         mask = np.asarray(pair[1])
         if mask.dtype != bool or mask.shape not in ((steps,), (steps, rows)):
             raise ValueError(

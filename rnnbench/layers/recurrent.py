@@ -145,9 +145,9 @@ class Recurrent(Layer):
         x : (T, B, I) array of the layer's dtype
             NaN passes through to y. T = 0 and B = 0 give empty results. Integers (T, B) from 0 to I - 1 are symbols:
             the same as one-hot vectors, without the product, and without a gradient (dx is None). With
-            ``device="cuda"`` this, the states and the gradients given to ``backward`` may lie on the GPU (anything
-            C-contiguous with ``__cuda_array_interface__``: CuPy, PyTorch). They are not copied: leave `x` as it is
-            until ``backward``. If `x` lies there, so do y, the states and what ``backward`` returns.
+            ``device="cuda"`` this, the states, fed values and the gradients given to ``backward`` may lie on the GPU
+            (anything C-contiguous with ``__cuda_array_interface__``: CuPy, PyTorch). They are not copied: leave `x` as
+            it is until ``backward``. If `x` lies there, so do y, the states and what ``backward`` returns.
         state : dict of (B, width) arrays, optional
             Initial state, ``(lag, B, width)`` oldest first for a state carried several steps. Missing states start at
             the cell's initial value.
@@ -195,6 +195,8 @@ class Recurrent(Layer):
         order = arguments.order_of(*x.shape[1:3], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
+        if checkpoint is not None and any(cuda_host.on_device(values) for values, _ in fed.values()):
+            raise ValueError("checkpoint: got a feed on the GPU, expected NumPy arrays with it")
         used, raw = self._frozen or weights.used(self)
         stretched = checkpoint is not None and tape is not False
         if (self.device == "cuda" or symbols or stretched) and not self._frozen:
