@@ -36,8 +36,8 @@ test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
 	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
 
 test-cuda: .venv/.cuda ## install numba-cuda, and check every CUDA kernel without a GPU; with one, on it too
-	@NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m "cuda and not gpu" tests/test_cuda_simulator.py
-	@$(PYTEST) -m "cuda and not gpu" --ignore=tests/test_cuda_simulator.py
+	@NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m "cuda and not gpu" tests/test_cuda_simulator*.py
+	@$(PYTEST) -m "cuda and not gpu" --ignore-glob='*test_cuda_simulator*.py'
 	@$(PYTEST) -n 0 -m gpu -rs
 
 test-peers: .venv/.peers ## install torch, torchrecurrent, ONNX Runtime and JAX, and compare with them

@@ -79,7 +79,7 @@ def test_the_code_of_the_readme_runs():
 
 def test_the_code_about_training_runs():
     blocks, names = re.findall(r"```python\n(.*?)```", text_of("docs/training.md"), re.DOTALL), {}
-    assert len(blocks) == text_of("docs/training.md").count("```python") == 14
+    assert len(blocks) == text_of("docs/training.md").count("```python") == 15
     for block in blocks:
         exec(block, names)
     told, inner = text_of("docs/training.md"), {"blas", "flat", "feed", "loop", "evaluation"}

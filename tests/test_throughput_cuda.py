@@ -1,6 +1,6 @@
 """The experiment throughput_cuda where no GPU is: floors by hand, the sweep, rows, claims, tables and figures.
 
-What a trial does on a GPU is played by Numba's simulator in test_cuda_simulator.py. No timing is asserted.
+What a trial does on a GPU is played by Numba's simulator in test_cuda_simulator_use.py. No timing is asserted.
 """
 
 from contextlib import nullcontext
@@ -125,7 +125,6 @@ def run(cell="lstm", shape="3x2x4x5", precision="ieee", peers="none", **timing):
 def test_without_a_gpu_rows_say_what_is_missing(monkeypatch):
     """The real processes: none of them finds a GPU here."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(cuda_engines, "TORCH", "torch")
     rows = run(peers="none")
     encode_rows(rows)  # JSON scalars only
     assert [(r["direction"], r["peer"]) for r in rows] == [

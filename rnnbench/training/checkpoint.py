@@ -23,6 +23,8 @@ def save(trainer, path) -> None:
     """
     arrays, about = saving.pack(trainer.network)
     arrays |= {f"optimiser {key}": value for key, value in trainer.optimiser.state.items()}
+    if trainer.loss_scale is not None:
+        arrays |= {"scale scales": trainer.loss_scale.scales, "scale good": trainer.loss_scale.good}
     arrays |= {f"history {key}": value for key, value in trainer.history.arrays().items()}
     arrays |= {f"state {key}": value for key, value in _leaves(trainer._state if trainer._windows else {}).items()}
     about |= {
@@ -58,6 +60,8 @@ def load(trainer, path) -> None:
     for key, value in trainer.optimiser.state.items():
         value[...] = arrays[f"optimiser {key}"]
     trainer.optimiser.steps = about["steps"]
+    for key, value in _part(arrays, "scale").items():
+        setattr(trainer.loss_scale, key, value.copy())
     trainer.history.restore(_part(arrays, "history"), about["outcomes"])
     trainer.active = trainer.history.active
     trainer.level = np.array(about["level"], np.int64)
@@ -74,6 +78,7 @@ def settings(trainer) -> dict:
     """Return everything beside the architecture that must be the same for a run to go on, as JSON types."""
     told = {name: repr(getattr(trainer, name)) for name in ("network", "optimiser", "clip", "schedule", "stopping")}
     told |= {name: getattr(trainer, name) for name in ("batch_size", "length", "mean", "truncate", "window")}
+    told["loss_scale"] = None if trainer.loss_scale is None else repr(trainer.loss_scale)
     told |= {"task": _told(trainer.task), "curriculum": _levels(trainer.curriculum)}
     return json.loads(json.dumps(told, default=int))  # what is written and read again compares equal to it
 

@@ -19,6 +19,7 @@ from rnnbench.training.flat import Flat
 from rnnbench.training.history import DIVERGED, SOLVED, Event, History
 from rnnbench.training.losses import MEANS
 from rnnbench.training.losses import loss as loss_of
+from rnnbench.training.scaling import LossScale
 from rnnbench.training.schedules import Constant
 from rnnbench.training.stopping import Stopping
 
@@ -52,6 +53,8 @@ class Trainer:
         its gradient) going on into the next window.
     curriculum : Curriculum, optional
     stopping : Stopping, optional
+    loss_scale : LossScale, optional
+        For products in half precision, see :mod:`rnnbench.training.scaling`. The trainer has a copy of its own.
 
     Attributes
     ----------
@@ -68,12 +71,13 @@ class Trainer:
     -----
     A replica whose loss or gradient is NaN or infinite has *diverged*: its parameters stay what they were before that
     step, and it is trained no further; so is one that has *solved* the task. The others go on as if nothing had been.
+    An update that `loss_scale` leaves out counts as a step.
     Where the task draws T, replicas are what they are alone to rounding only, see :mod:`rnnbench.training.feed`.
     """
 
     def __init__(
         self, network: Layer, task: Task, *, optimiser=None, batch_size=20, length=None, seed=0, clip=None,
-        schedule=None, mean="batch", truncate=None, window=None, curriculum=None, stopping=None,
+        schedule=None, mean="batch", truncate=None, window=None, curriculum=None, stopping=None, loss_scale=None,
     ):  # fmt: skip
         _check_fit(network, task)
         self.network, self.task = network, task
@@ -89,7 +93,7 @@ class Trainer:
         self.truncate, self.window = truncate, window
         for name, value, kind in (
             ("clip", clip, clipping.Clip), ("curriculum", curriculum, Curriculum), ("stopping", stopping, Stopping),
-            ("optimiser", optimiser, optimisers.Optimiser),
+            ("optimiser", optimiser, optimisers.Optimiser), ("loss_scale", loss_scale, LossScale),
         ):  # fmt: skip
             if not (value is None or isinstance(value, kind)):
                 raise TypeError(f"{name}: got {value!r}, expected a {kind.__name__} or None")
@@ -105,6 +109,9 @@ class Trainer:
         )  # fmt: skip
         self.flat = Flat(network)
         self.optimiser.start(self.flat.values)
+        self.loss_scale = copy.copy(loss_scale)
+        if loss_scale is not None:
+            self.loss_scale.start(network.copies)
         self.history = History(network.copies)
         self.level = np.zeros(network.copies, np.int64)
         self.active = self.history.active
@@ -141,11 +148,9 @@ class Trainer:
             y, self._state = run(network, fed, self._state)
             target, mask = (fed.target, fed.mask) if y.ndim == 4 else fed.at_end()
             value, dy = loss_of(self.task.loss, y, target, mask, mean=self.mean, replicas=True)
-            flat.grads[...] = 0
-            network.backward(network.bare(dy), truncate=self.truncate, need_dx=False)
-            norms = clipping.norms(flat.grads)
-            diverged = self.active & ~(np.isfinite(value) & np.isfinite(norms))
-            trained = self.active & ~diverged
+            norms, too_large = self._backward(dy)
+            diverged = self.active & ~(np.isfinite(value) & (np.isfinite(norms) | too_large))
+            trained = self.active & ~(diverged | too_large)
             if self.clip is not None:
                 self.clip(flat.grads, norms)
             self.optimiser.update(flat.values, flat.grads, self.schedule(history.steps), trained)
@@ -158,10 +163,23 @@ class Trainer:
         history.add(value, norms)
         if diverged.any():
             history.end(diverged, DIVERGED)
-        self.active = trained
+        self.active = self.active & ~diverged
         success = self._look()
         level = self._climb()
         return Event(history.steps, value, norms, tuple(history.outcomes), success, level)
+
+    def _backward(self, dy):
+        """Make the gradients; return their norms, and where the loss was scaled too far for them to be used."""
+        network, flat, scale = self.network, self.flat, self.loss_scale
+        flat.grads[...] = 0
+        if scale is not None:
+            scale.multiply(dy)
+        network.backward(network.bare(dy), truncate=self.truncate, need_dx=False)
+        if scale is None:
+            return clipping.norms(flat.grads), False
+        scale.divide(flat.grads)
+        norms = clipping.norms(flat.grads)
+        return norms, scale.judge(np.isfinite(norms))
 
     def save(self, path) -> None:
         """Write a checkpoint, see :mod:`rnnbench.training.checkpoint`."""
