@@ -57,9 +57,17 @@ def processes(monkeypatch):
     monkeypatch.setattr(
         trial.Session, "process", lambda _, name, peer: made.setdefault(peer.module, InThisProcess(peer.module))
     )
+    for module in (own_cuda, cuda_parts):
+        monkeypatch.setattr(module, "load", lambda: None)
     for name, small in (("THREADS", 2), ("WAITS", 3), ("PASSES", 2), ("LEAST_BYTES", 256)):
         monkeypatch.setattr(cuda_parts, name, small)
     return made
+
+
+def test_times_of_the_simulator_are_not_told():
+    for module in (own_cuda, cuda_parts):
+        with pytest.raises(NotSupported, match="Numba's simulator is no GPU to time anything on"):
+            module.load()
 
 
 def test_a_trial_of_the_throughput_experiment(processes, monkeypatch):

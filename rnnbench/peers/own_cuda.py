@@ -26,6 +26,8 @@ def load() -> None:
         cuda_host.require()
     except RuntimeError as error:
         raise NotSupported(str(error)) from None
+    if cuda_host.simulated():
+        raise NotSupported("Numba's simulator is no GPU to time anything on: unset NUMBA_ENABLE_CUDASIM")
     from rnnbench.kernels import cuda  # noqa: F401
 
 
