@@ -6,7 +6,7 @@ import sys
 import pytest
 from toy_experiments import TOY, write_toy
 
-from rnnbench.runner import discovery
+from rnnbench.runner import discovery, listing, provenance
 from rnnbench.runner.discovery import choose, find_experiments
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.listing import columns, devices, experiments, tasks
@@ -97,10 +97,28 @@ def test_tasks_are_listed_where_there_are_any(tmp_path):
     assert tasks(tmp_path) == [{"name": "adding", "title": "The adding problem."}]
 
 
-def test_devices_are_listed():
+@pytest.mark.parametrize(
+    ("package", "gpu", "model"),
+    [
+        (True, {"gpu": "NVIDIA H200", "driver": "580.1"}, "NVIDIA H200"),
+        (True, {}, "no NVIDIA GPU answers nvidia-smi"),
+        (False, {"gpu": "NVIDIA H200", "driver": "580.1"}, "numba-cuda is not installed: pip install 'rnnbench[cuda]'"),
+    ],
+)
+def test_devices_are_listed(monkeypatch, package, gpu, model):
+    monkeypatch.setattr(listing, "has_module", lambda name: package)
+    monkeypatch.setattr(provenance, "gpu", lambda: gpu)
     cpu, cuda = devices()
     assert cpu["name"] == "cpu" and cpu["available"] and cpu["simd_float32"] in (4, 8, 16)
-    assert cuda["name"] == "cuda" and not cuda["available"]
+    assert cuda["name"] == "cuda" and cuda["model"] == model and cuda["available"] == (package and bool(gpu))
+
+
+def test_an_experiment_runs_on_the_processor_unless_it_says_otherwise(tmp_path):
+    write_toy(tmp_path, "on_gpu", TOY.replace("def sweep", 'DEVICES = ("cuda",)\n\n\ndef sweep', 1))
+    found = find_experiments(write_toy(tmp_path))
+    assert (found["toy"].devices, found["on_gpu"].devices) == (("cpu",), ("cuda",))
+    assert found["toy"].sweep("smoke", "cuda") == found["on_gpu"].sweep("smoke", "cpu") == []
+    assert found["toy"].sweep("smoke", "cpu") == found["on_gpu"].sweep("smoke", "cuda") != []
 
 
 def test_columns_are_aligned():

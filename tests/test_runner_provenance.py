@@ -25,6 +25,29 @@ def test_threads_follow_the_environment(monkeypatch, numba, omp, expected):
     assert provenance.threads() == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "expected"),
+    [
+        ("NVIDIA H200, 580.82.07\n", 0, {"gpu": "NVIDIA H200", "driver": "580.82.07"}),
+        ("No devices were found\n", 6, {}),
+        ("", 0, {}),
+    ],
+)
+def test_the_gpu_is_what_nvidia_smi_says(monkeypatch, tmp_path, said, code, expected):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\necho \"$1\" > '{tmp_path}/asked'\nexit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    assert provenance.gpu.__wrapped__() == expected
+    assert (tmp_path / "asked").read_text() == "--id=3\n"
+
+
+def test_without_nvidia_smi_there_is_no_gpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.gpu.__wrapped__() == {}
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A repository with a tracked file in place of the module."""
