@@ -200,6 +200,11 @@ def test_rows_of_a_trial(monkeypatch):
     assert floor["waits"] == 2
     assert floor["barriers_us"] == pytest.approx(2 * 3 * 1.005, rel=1e-3)  # 3 ms for 1000 waits
     assert floor["products_rate"] == pytest.approx(1e9 / 3.015e-3, rel=1e-3)  # cuBLAS's, the faster
+    assert (
+        floor["cublas_products_rate"]
+        == floor["products_rate"]
+        == pytest.approx(2 * floor["own_products_rate"], rel=1e-3)
+    )
     assert floor["floor_us"] == pytest.approx(
         max(floor[f"{name}_us"] for name in ("products", "weights", "broadcast")) + floor["barriers_us"], rel=1e-3
     )

@@ -127,6 +127,9 @@ def _floors(here, task, precision, contestants, told, seconds):
         row |= numbers(f"{name}_us", spread.spread(getattr(one, name) for one in floors), 1e6)
     for name in cuda_floor.Rates._fields:
         row[f"{name}_rate"] = float(f"{np.median([getattr(rate, name) for rate in rates]):.5g}")
+    for name in products:
+        rate = np.median(facts[name]["flops"] / np.array(seconds[name]))
+        row[{OWN_PRODUCTS: "own_products_rate", TORCH_PRODUCTS: "cublas_products_rate"}[name]] = float(f"{rate:.5g}")
     return [one.floor for one in floors], row | {"waits": work.barriers, "rounds_timed": len(floors)}
 
 
