@@ -13,9 +13,9 @@ Linear Units, arXiv 1504.00941, 2015.
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 
 CELLS = ("elman", "irnn", "gru", "lstm")
 CHOSEN = {"elman": 0.001, "gru": 0.003, "irnn": 0.003, "lstm": 0.01}
@@ -107,11 +107,7 @@ def claims(df):
 
 
 def _median(name, statement, values, **limits):
-    return bound(
-        name, statement, ORDER, measured=values.median() if len(values) else None,
-        interval=bootstrap_median(values) if len(values) > 1 else None,
-        note=f"Median of {len(values)} seeds; the naive loss is {NAIVE:.3f}." if len(values) else "", **limits,
-    )  # fmt: skip
+    return median(name, statement, ORDER, values, note=f"The naive loss is {NAIVE:.3f}.", **limits)
 
 
 def figures(df):

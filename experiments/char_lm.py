@@ -20,10 +20,11 @@ table 2 (clipping in character prediction).
 from itertools import pairwise
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, compare, holds, ranking
-from rnnbench.runner.intervals import bootstrap_median, wilson
+from rnnbench.runner.claims import compare, holds, ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
+from rnnbench.studies.rates import rate
 
 CELLS = ("elman", "gru", "lstm")
 CHOSEN = {"elman": 0.03, "gru": 0.1, "lstm": 0.1}
@@ -124,7 +125,6 @@ def claims(df):
     flat = curves.of_kind(df, "naive", "loss", "least_loss")
     starts = curves.of_kind(df, "start", "loss")
     big, hello = ends[ends["tanh_units"] >= UNITS], curves.pick(ends, text="hello")
-    right = int((hello["success"] == 1).sum())
     grammar = curves.pick(big, text="grammar", clip="value")
     own = {cell: curves.pick(grammar, cell=cell, rate=CHOSEN[cell])["loss"] for cell in CELLS}
     of_python = {cell: curves.pick(big, text="python", cell=cell)["loss"] for cell in CELLS}
@@ -136,11 +136,9 @@ def claims(df):
         for name in ("gru", "lstm")
     }
     found = [
-        bound(
+        rate(
             "hello", 'Given "h", every network writes "ello".', "Lecture example; Karpathy 2015",
-            measured=right / len(hello) if len(hello) else None, at_least=1.0,
-            interval=wilson(right, len(hello)) if len(hello) else None,
-            note=f"{len(hello)} networks." if len(hello) else "",
+            hello["success"] == 1, at_least=1.0,
         ),
         compare(
             "starting loss", "The loss of the first window of 25 characters is 25 ln V.", KARPATHY, published=1.0,
@@ -154,10 +152,9 @@ def claims(df):
             note=f"Naive {naive:.3f}, least possible {least:.3f} nats a character; 0.005 for the test's finite size."
             if len(grammar) else "",
         ),
-        bound(
+        median(
             "LSTM near the entropy", "On the grammar an LSTM comes within a tenth of the least possible loss.",
-            "derived", measured=ratio.median() if len(ratio) else None, at_most=1.1,
-            interval=bootstrap_median(ratio) if len(ratio) > 1 else None, note="Median loss over the least possible.",
+            "derived", ratio, note="Loss over the least possible.", at_most=1.1,
         ),
         ranking(
             "gates write better", "At as many parameters, GRU and LSTM have a lower loss than tanh units, every seed "

@@ -22,6 +22,7 @@ its section 3 are quoted from memory and unconfirmed.
 from rnnbench.runner.claims import bound, compare, ranking
 from rnnbench.runner.intervals import bootstrap_median
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 
 STARTS = ("forget bias 1", "chrono")
 CHOSEN = {
@@ -149,11 +150,7 @@ def claims(df):
 
 
 def _learns(name, statement, losses, **limits):
-    return bound(
-        name, statement, PAPER, measured=losses.median() if len(losses) else None,
-        interval=bootstrap_median(losses) if len(losses) > 1 else None,
-        note=f"Median of {len(losses)} seeds; the naive loss is 1/6." if len(losses) else "", **limits,
-    )  # fmt: skip
+    return median(name, statement, PAPER, losses, note="The naive loss is 1/6.", **limits)
 
 
 def figures(df):

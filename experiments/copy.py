@@ -18,9 +18,10 @@ Scaled Cayley Transform, ICML 2018 (the parametrisation).
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median, wilson
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
+from rnnbench.studies.rates import rate
 
 CELLS = ("elman", "irnn", "gru", "lstm", "orthogonal")
 CHOSEN = {
@@ -142,24 +143,17 @@ def claims(df):
 
 
 def _median(name, statement, source, parts, **limits):
-    note = f"Median of {len(parts)} seeds of the loss in parts of the baseline." if len(parts) else ""
-    return bound(
-        name, statement, source, measured=parts.median() if len(parts) else None,
-        interval=bootstrap_median(parts) if len(parts) > 1 else None, note=note, **limits,
-    )  # fmt: skip
+    return median(name, statement, source, parts, note="Losses in parts of the baseline.", **limits)
 
 
 def _rate(name, statement, rows):
-    right, note = (rows["success"] >= SOLVED).sum(), ""
+    note = ""
     if len(rows):
-        note = f"{right} of {len(rows)} seeds; median: {rows['success'].median():.3f} of the sequences, "
-        note += f"{rows['part'].median():.3f} of the baseline's loss. Nothing remembered: 0 of the sequences. "
+        note = f"Medians: {rows['success'].median():.3f} of the sequences, {rows['part'].median():.3f} of the loss of "
+        note += "the baseline. Nothing remembered: 0 of the sequences. "
         if rows["steps"].min() < PUBLISHED:
             note += f"After {int(rows['steps'].min()):,} updates, when the losses are noisy and still falling."
-    return bound(
-        name, statement, PAPER + " (there: unitary)", at_least=1.0, measured=right / len(rows) if len(rows) else None,
-        interval=wilson(right, len(rows)) if len(rows) else None, note=note,
-    )  # fmt: skip
+    return rate(name, statement, PAPER + " (there: unitary)", rows["success"] >= SOLVED, at_least=1.0, note=note)
 
 
 def figures(df):

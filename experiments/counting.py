@@ -21,9 +21,9 @@ Practical Computational Power of Finite Precision RNNs for Language Recognition,
 from rnnbench import cells
 from rnnbench.report.charts import BESIDE
 from rnnbench.report.style import GREY, line_styles
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves, rates
+from rnnbench.studies.medians import median
 
 CELLS = ("elman", "gru", "lstm", "lstm_peephole", "lstm_noaf")
 TASKS = {"anbn": "$a^n b^n$", "anbncn": "$a^n b^n c^n$"}
@@ -199,13 +199,9 @@ def claims(df):
 
 
 def _median(name, statement, source, values, at_least, note=""):
-    told = (
-        f"Median of {len(values)} runs, the best {values.max():g}; nothing beyond {FARTHEST} was tried. {note}".strip()
-    )
-    return bound(
-        name, statement, source, at_least=at_least, measured=values.median() if len(values) else None,
-        interval=bootstrap_median(values) if len(values) > 1 else None, note=told.strip() if len(values) else note,
-    )  # fmt: skip
+    if len(values):
+        note = f"The best: {values.max():g}; nothing beyond {FARTHEST} was tried. {note}".strip()
+    return median(name, statement, source, values, of="runs", note=note, at_least=at_least)
 
 
 def _runs(df):

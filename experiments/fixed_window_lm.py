@@ -21,9 +21,10 @@ Transactions on Neural Networks 19(4), 2008 (sampled softmax).
 from itertools import pairwise
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, compare, holds, ranking
+from rnnbench.runner.claims import compare, holds, ranking
 from rnnbench.runner.intervals import bootstrap_median
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
 
 LEVELS, CELLS, READOUTS = ("words", "characters"), ("elman", "lstm"), ("full", "hierarchical", "sampled")
@@ -176,11 +177,7 @@ def _verbs(df):
     for name, own in (("window", cell.isna()), ("lstm", cell == "lstm")):
         found[name] = far[own].groupby("replica")["loss"].mean() if len(far) else far["loss"]
     return [
-        bound(
-            f"verb beyond the window, {name}", statement, "derived",
-            measured=found[name].median() if len(found[name]) else None,
-            interval=bootstrap_median(found[name]) if len(found[name]) > 1 else None, **limits,
-        )
+        median(f"verb beyond the window, {name}", statement, "derived", found[name], **limits)
         for name, statement, limits in (
             ("window", f"Where the subject is beyond it, a window network pays the verbs' entropy ({unsure:.2f} nats) "
              "or all but a tenth of it.", {"at_least": 0.9 * unsure}),

@@ -19,9 +19,9 @@ networks that do not seem to understand carrying).
 from rnnbench import cells
 from rnnbench.report.charts import BESIDE
 from rnnbench.report.style import line_styles
-from rnnbench.runner.claims import bound, holds, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import holds, ranking
 from rnnbench.studies import choices, curves, misses
+from rnnbench.studies.medians import median
 
 CURRICULA = ("baseline", "naive", "mix", "combined")
 CHOSEN = {"baseline": 0.03, "combined": 0.03, "mix": 0.03, "naive": 0.03}
@@ -170,10 +170,9 @@ def claims(df):
             "significantly higher than with hard programs only.", SOURCE, _not_lower(baseline, combined),
             note=_medians(baseline, combined, "baseline", "combined"),
         ),
-        bound(
+        median(
             "nine digits", "With the combined curriculum 99 % of the characters of sums of nine-digit numbers are "
-            "right.", SOURCE, at_least=0.99, measured=nine.median() if len(nine) else None,
-            interval=bootstrap_median(nine) if len(nine) > 1 else None,
+            "right.", SOURCE, nine, at_least=0.99,
         ),
         holds(
             "scrambled", "A network does as well with scrambled characters: its loss is not significantly higher.",

@@ -21,9 +21,9 @@ Y. Bengio, Neural Machine Translation by Jointly Learning to Align and Translate
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
 
 MACHINE, MACHINE_OF_PAPER = "NTM, feed-forward", "NTM, LSTM"
@@ -154,12 +154,12 @@ def claims(df):
     facts = ends[ends["steps"] >= STEPS_OF_FACTS]
     answered = {model: facts[(facts["part"] == "facts") & (facts["model"] == model)]["success"] for model in QUESTIONS}
     found = [
-        _median(
+        median(
             "NTM copies, 10 vectors", "A neural Turing machine with a feed-forward controller says again 10 vectors "
             "of 6 bits after 16,000 sequences: 95 % of the rows are right.", GRAVES + " (there 8 bits, up to 20)",
             at[MACHINE][1]["success"], at_least=0.95,
         ),
-        _median(
+        median(
             "NTM copies, published size", "With an LSTM controller it says again 20 vectors of 8 bits after 30,000 "
             "sequences at the published rate: 95 % of the rows are right.", GRAVES, paper["success"], at_least=0.95,
         ),
@@ -168,7 +168,7 @@ def claims(df):
             "many parameters.", GRAVES,
             {MACHINE: (at["lstm alone"][1]["loss"], at[MACHINE][1]["loss"])}, of="losses at 10 vectors",
         ),
-        _median(
+        median(
             "NTM at twice the length", "At twice the length that it was trained on, the machine's loss is below a "
             "tenth of the naive one.", GRAVES + " (there 120 after 20, by figures)",
             at[MACHINE][2]["loss"] / naive, at_most=0.1,
@@ -178,11 +178,11 @@ def claims(df):
             GRAVES,
             {MACHINE: (at["lstm alone"][2]["loss"], at[MACHINE][2]["loss"])}, of="losses at 20 vectors",
         ),
-        _median(
+        median(
             "one fact", "With one hop a memory network answers 95 % of the questions that need one fact.", SUKHBAATAR,
             answered["1 fact, 1 hop"], at_least=0.95,
         ),
-        _median(
+        median(
             "two facts", "With two hops it answers 95 % of those that need two.", SUKHBAATAR,
             answered["2 facts, 2 hops"], at_least=0.95,
         ),
@@ -197,17 +197,10 @@ def claims(df):
     return told(found, MISSES)
 
 
-def _median(name, statement, source, values, **limits):
-    return bound(
-        name, statement, source, measured=values.median() if len(values) else None,
-        interval=bootstrap_median(values) if len(values) > 1 else None,
-        note=f"Median of {len(values)} seeds." if len(values) else "", **limits,
-    )  # fmt: skip
-
-
 def _paths(df):
     """How the gradient falls with the distance."""
     import numpy as np
+    import pandas as pd
 
     rows = curves.of_kind(df, "path", "length", "log_norm", "replica")
     rows = rows if rows["length"].nunique() > 1 else rows[:0]
@@ -217,17 +210,15 @@ def _paths(df):
     ]
     rates = [np.polyfit(one["length"], one["log_norm"], 1)[0] for _, one in rows[~with_attention].groupby("replica")]
     return [
-        bound(
+        median(
             "attention's path", "With attention the gradient by the first symbol falls no faster than 1/T with the "
-            "distance T: its share among T symbols.", "derived", at_least=-1.1,
-            measured=np.median(powers) if powers else None,
-            interval=bootstrap_median(powers) if len(powers) > 1 else None, note="Power of T, T = 10 to 100.",
+            "distance T: its share among T symbols.", "derived", pd.Series(powers), note="Power of T, T = 10 to 100.",
+            at_least=-1.1,
         ),
-        bound(
+        median(
             "the path without attention", "Without, it falls exponentially: by more than a factor of 1.1 a step.",
-            "derived", at_most=-np.log10(1.1), measured=np.median(rates) if rates else None,
-            interval=bootstrap_median(rates) if len(rates) > 1 else None,
-            note="Decimal logarithm of the factor of one step, T = 10 to 100.",
+            "derived", pd.Series(rates), note="Decimal logarithm of the factor of one step, T = 10 to 100.",
+            at_most=-np.log10(1.1),
         ),
     ]  # fmt: skip
 

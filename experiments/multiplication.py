@@ -16,9 +16,9 @@ table; its numbers of sequences are quoted from memory and unconfirmed.
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 
 CELLS = ("elman", "lstm", "lstm_1997")
 CHOSEN = {"elman": 0.003, "lstm": 0.003, "lstm_1997": 0.03}
@@ -111,13 +111,10 @@ def claims(df):
 
 
 def _median(name, statement, source, values, **limits):
-    note = f"Median of {len(values)} seeds; the naive loss is {naive(QUICK):.4f} at T = 50, {naive(PAPER):.4f} at 100."
-    if limits.get("at_most"):
+    note = f"The naive loss is {naive(QUICK):.4f} at T = 50, {naive(PAPER):.4f} at 100."
+    if len(values) and "at_most" in limits:
         note += f" Seeds above the bound: {(values > limits['at_most']).sum()}."
-    return bound(
-        name, statement, source, measured=values.median() if len(values) else None,
-        interval=bootstrap_median(values) if len(values) > 1 else None, note=note if len(values) else "", **limits,
-    )  # fmt: skip
+    return median(name, statement, source, values, note=note, **limits)
 
 
 def figures(df):

@@ -25,9 +25,9 @@ Neural Computation 1, 1989.
 import math
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, holds
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import holds
 from rnnbench.studies import choices, curves, rates
+from rnnbench.studies.medians import median
 
 CELLS = ("elman", "gru", "lstm_1997", "lstm")
 TASKS = {  # name: bits of a string, symbols predicted for each string, length of the training's sequences
@@ -162,11 +162,9 @@ def claims(df):
             "or 7 bits a string by more than 2 %, the error of the sample.", "derived",
             means["bits"] > 0.98 * means["entropy"],
         ),
-        bound(
-            "embedded, bits", "The LSTM comes within 2 % of the 7 bits of a string.", "derived (our limit)",
-            at_most=7.14, measured=embedded.median() if len(embedded) else None,
-            interval=bootstrap_median(embedded) if len(embedded) > 1 else None,
-            note=f"Median of {len(embedded)} seeds; the naive predictor needs {1.335 * 11 / math.log(2):.1f} bits.",
+        median(
+            "embedded, bits", "The LSTM comes within 2 % of the 7 bits of a string.", "derived (our limit)", embedded,
+            note=f"The naive predictor needs {1.335 * 11 / math.log(2):.1f} bits.", at_most=7.14,
         ),
         rates.rate(
             "stream, forget gates", "With forget gates the endless stream is learned in 62 % of the runs.", FORGET,

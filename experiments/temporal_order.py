@@ -19,9 +19,8 @@ Source: S. Hochreiter and J. Schmidhuber, Long Short-Term Memory, Neural Computa
 from rnnbench import cells
 from rnnbench.report.charts import BESIDE
 from rnnbench.report.style import line_styles
-from rnnbench.runner.claims import bound
-from rnnbench.runner.intervals import bootstrap_median
 from rnnbench.studies import choices, curves, rates
+from rnnbench.studies.medians import median
 
 CELLS = ("elman", "gru", "lstm_1997", "lstm")
 CHOSEN = {"elman": 0.003, "gru": 0.03, "lstm": 0.003, "lstm_1997": 0.01}
@@ -104,13 +103,10 @@ def claims(df):
                 f"LSTM, {told}", f"So does every LSTM with forget gates ({told}).", ORDER + " (there without)",
                 solved["lstm"], at_least=1.0, note=PLATEAU,
             ),
-            bound(
+            median(
                 f"sequences, {told}", f"The LSTM of 1997 needs no more than the {published:,} sequences of the paper "
-                f"({told}).", ORDER + " (unconfirmed)", at_most=published,
-                measured=used.median() if len(used) else None,
-                interval=bootstrap_median(used) if len(used) > 1 else None,
-                note="Median over the seeds, those that do not succeed counted with all that they saw; ours are in "
-                "batches of 20, by Adam.",
+                f"({told}).", ORDER + " (unconfirmed)", used, at_most=published,
+                note="Those that do not succeed count with all that they saw; ours are in batches of 20, by Adam.",
             ),
             rates.rate(
                 f"tanh, {told}", f"No tanh network learns the order of {told} (the paper: no recurrent net had "

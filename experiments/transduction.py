@@ -16,9 +16,9 @@ Johnson et al., Google's Multilingual Neural Machine Translation System: Enablin
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
 
 LANGUAGES = ("svo", "sov", "vso")
@@ -135,11 +135,7 @@ def claims(df):
 
 
 def _median(name, statement, source, values, **limits):
-    return bound(
-        name, statement, source, measured=values.median() if len(values) else None,
-        interval=bootstrap_median(values) if len(values) > 1 else None,
-        note=f"Median of {len(values)} networks and pairs." if len(values) else "", **limits,
-    )  # fmt: skip
+    return median(name, statement, source, values, of="networks and pairs", **limits)
 
 
 def figures(df):

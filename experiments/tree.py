@@ -16,9 +16,9 @@ task).
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, compare, holds, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import compare, holds, ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
 
 CELLS = ("elman", "lstm")
@@ -157,11 +157,9 @@ def claims(df):
             "depth at the longest", "Over 256 leaves the depth is 8.", "derived", published=8.0, tolerance=1e-4,
             measured=dict(of_tree)[longest] if longest == DEPTHS[-1] else None,
         ),
-        bound(
+        median(
             "a tree latches", "The recursive network tells the first step's sign after up to 128 noisy ones: 99 % are "
-            "right.", "derived", measured=success.median() if len(success) else None, at_least=0.99,
-            interval=bootstrap_median(success) if len(success) > 1 else None,
-            note="Median over all lengths and seeds; naive: a half." if len(success) else "",
+            "right.", "derived", success, of="seeds and lengths", note="Naive: a half.", at_least=0.99,
         ),
         *(
             ranking(

@@ -31,6 +31,7 @@ from rnnbench import cells
 from rnnbench.runner.claims import Claim, bound, compare, ranking
 from rnnbench.runner.intervals import wilson
 from rnnbench.studies import choices, curves
+from rnnbench.studies.rates import rate
 
 CELLS = ("elman", "lstm", "lstm_1997")
 CHOSEN = {"elman": 0.003, "lstm": 0.003, "lstm_1997": 0.01}
@@ -246,14 +247,12 @@ def _cheaper(guessed) -> Claim:
 
 
 def _rate(name, statement, source, rows, why):
-    right = int((rows["success"] >= SOLVED).sum())
-    note = f"{right} of {len(rows)} seeds; sequences right: median {rows['success'].median():.3f}, naive 0; loss: "
-    note += f"median {rows['loss'].median():.4f}, naive {NAIVE}. Adam, batches of 10; the paper: gradient descent, 1. "
-    note += why if right < len(rows) else ""
-    return bound(
-        name, statement, source, at_least=1.0, measured=right / len(rows) if len(rows) else None,
-        interval=wilson(right, len(rows)) if len(rows) else None, note=note.strip() if len(rows) else "",
-    )  # fmt: skip
+    solved, note = rows["success"] >= SOLVED, ""
+    if len(rows):
+        note = f"Sequences right: median {rows['success'].median():.3f}, naive 0; loss: median "
+        note += f"{rows['loss'].median():.4f}, naive {NAIVE}. Adam, batches of 10; the paper: gradient descent, 1. "
+        note += "" if solved.all() else why
+    return rate(name, statement, source, solved, at_least=1.0, note=note)
 
 
 def figures(df):

@@ -11,9 +11,9 @@ Source: I. Goodfellow, Y. Bengio and A. Courville, Deep Learning, 2016, section 
 """
 
 from rnnbench import cells
-from rnnbench.runner.claims import bound, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
+from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
 
 CELLS, WAYS, LENGTHS = ("elman", "lstm"), ("input", "state", "both"), (16, 32)
@@ -96,11 +96,7 @@ def claims(df):
 
 
 def _median(name, statement, values, **limits):
-    return bound(
-        name, statement, BOOK, measured=values.median() if len(values) else None,
-        interval=bootstrap_median(values) if len(values) > 1 else None,
-        note=f"Median of {len(values)} seeds; naive: 1/256." if len(values) else "", **limits,
-    )  # fmt: skip
+    return median(name, statement, BOOK, values, note="Naive: 1/256.", **limits)
 
 
 def figures(df):

@@ -10,7 +10,7 @@ from rnnbench.layers import Network
 from rnnbench.layout import Layout
 from rnnbench.report import style
 from rnnbench.runner import scratch
-from rnnbench.studies import choices, curves, learning, sizes
+from rnnbench.studies import choices, curves, learning, medians, rates, sizes
 from rnnbench.training import evaluate, train
 from rnnbench.training.optimisers import RMSProp
 
@@ -125,6 +125,21 @@ def test_the_best_is_the_lowest_median_and_divergence_is_worst():
     assert choices.best(frame(rows)) == {"a": 0.1, "b": 0.1, "c": 1.0}
     assert choices.best(frame(rows), least=False)["a"] == 1.0
     assert choices.best(frame(rows).assign(size=3), by=("cell", "size"))["b/3"] == 0.1
+
+
+def test_claims_about_seeds_say_how_many_there_were():
+    none = pd.Series([], dtype=float)
+    for claim in (medians.median, rates.rate):
+        empty = claim("a", "It is.", "derived", none, at_least=0.5, note="Naive: 0.")
+        assert (empty.verdict, empty.measured, empty.interval, empty.note) == ("not yet run", None, None, "Naive: 0.")
+    losses = pd.Series([5.0, 1.0, 2.0, 3.0, 4.0])
+    found = medians.median("a", "It is.", "derived", losses, at_most=2.5, note="Naive: 9.")
+    assert (found.measured, found.note) == (3.0, "Median of 5 seeds. Naive: 9.")
+    assert found.interval[0] <= 2.5 and found.verdict == "partly"
+    alone = medians.median("a", "It is.", "derived", losses[:1], of="runs", at_least=5)
+    assert (alone.verdict, alone.interval, alone.note) == ("reproduced", None, "Median of 1 runs.")
+    solved = rates.rate("a", "It is.", "derived", losses > 1.5, at_least=0.9)
+    assert (solved.measured, solved.verdict, solved.note) == (0.8, "partly", "4 of 5 seeds.")
 
 
 def test_figures_and_tables_of_a_run():
