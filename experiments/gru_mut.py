@@ -18,6 +18,7 @@ bias 1 0.90, GRU 0.90, MUT1 0.92, MUT2 0.90, MUT3 0.91).
 from rnnbench import cells
 from rnnbench.runner.claims import holds
 from rnnbench.studies import choices, curves, misses
+from rnnbench.studies.significance import log_losses, lower
 
 # Name: cell and forget bias.
 NETWORKS = {
@@ -93,7 +94,7 @@ def choose(df):
 
 def claims(df):
     """What the paper's table says, on the tasks of this project."""
-    losses = _losses(df)
+    losses = log_losses(df, "network", {task: size[1] for task, size in SIZES.items()})
     arithmetic, both = TASKS[:1], TASKS
     gated = [name for name in NETWORKS if name not in ("tanh", "LSTM, no forget gate")]
     mutants = ("MUT1", "MUT2", "MUT3")
@@ -134,8 +135,6 @@ MISSES = {
 
 def _claim(name, statement, losses, triples, better, also=""):
     """That the first of each triple (one, other, task) is significantly better than the second, or that it is not."""
-    from rnnbench.studies.significance import lower
-
     known = [t for t in triples if min(len(losses.get((one, t[2]), ())) for one in t[:2]) >= SEEDS]
     found = {t: lower(losses[t[0], t[2]], losses[t[1], t[2]]) for t in known}
     told = [f"{one} before {other} on {task}" for (one, other, task), yes in found.items() if yes]
@@ -145,16 +144,6 @@ def _claim(name, statement, losses, triples, better, also=""):
         else ""
     )
     return holds(name, statement, SOURCE, [yes == better for yes in found.values()], note=note)
-
-
-def _losses(df):
-    import numpy as np
-
-    ends = curves.of_kind(df, "end", "loss", "budget")
-    if not len(ends):
-        return {}
-    ends = ends[ends["budget"] >= ends["task"].map({task: size[1] for task, size in SIZES.items()})]
-    return {key: np.log(rows["loss"]) for key, rows in ends.groupby(["network", "task"])}
 
 
 def figures(df):

@@ -24,6 +24,7 @@ from rnnbench import cells
 from rnnbench.runner.claims import holds
 from rnnbench.studies import choices, curves, misses
 from rnnbench.studies.rates import rate
+from rnnbench.studies.significance import log_losses, lower
 
 VANILLA = "lstm_peephole"
 LACKS = ("nig", "nfg", "nog", "niaf", "noaf", "np", "cifg", "fgr")
@@ -108,7 +109,8 @@ def choose(df):
 
 def claims(df):
     """What the paper found, on the tasks of this project."""
-    losses, perfect = _losses(df), _perfect(df)
+    losses = log_losses(df, "cell", {task: size[1] for task, size in SIZES.items()})
+    perfect = _perfect(df)
     better, worse = (_against_vanilla(losses, sign) for sign in (1, -1))
     cases = [(cell, task) for cell in VARIANTS for task in TASKS if (cell, task) in better]
     found = [
@@ -153,19 +155,8 @@ MISSES = {
 }
 
 
-def _losses(df):
-    import numpy as np
-
-    ends = curves.of_kind(df, "end", "loss", "budget")
-    if len(ends):
-        ends = ends[ends["budget"] >= ends["task"].map({task: size[1] for task, size in SIZES.items()})]
-    return {key: np.log(rows["loss"]) for key, rows in ends.groupby(["cell", "task"])} if len(ends) else {}
-
-
 def _against_vanilla(losses, sign):
     """Whether each variant is significantly better (sign 1) or worse (-1) on each task, of seeds enough."""
-    from rnnbench.studies.significance import lower
-
     told = {}
     for (cell, task), values in losses.items():
         vanilla = losses.get((VANILLA, task), ())

@@ -25,6 +25,7 @@ LOADS = ("adding", "copy", "parity", "characters-1", "characters-50")
 GOALS = {RNN: 3.0, GRU: 3.0, LSTM: 1.5}
 REPLICAS, TOGETHER, THREADS = "replicas", 3.0, 2
 GOAL = "this project's goal"
+TIMED = True
 
 
 def sweep(preset, device):

@@ -1,6 +1,7 @@
 """Settings shared by all tests."""
 
 import os
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,14 @@ settings.register_profile(
 # For a search by hand: HYPOTHESIS_PROFILE=long python -m pytest ...
 settings.register_profile("long", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+def not_alone(monkeypatch):
+    """For experiments that measure times: tests measure nothing, so they need not wait for each other or for a run."""
+    from rnnbench.peers import measure
+
+    monkeypatch.setattr(measure, "alone", nullcontext)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -1,13 +1,15 @@
 """One unit: folds, latch and error surface by independent ways; the experiment's small runs and verdicts."""
 
+import functools
+
 import numpy as np
-import pandas as pd
 import pytest
+import small_runs
 
 from experiments import cliff as experiment
 from rnnbench.probes import single_unit
-from rnnbench.report import style
-from rnnbench.runner import settings
+
+claims = functools.partial(small_runs.claims, experiment)
 
 
 def iterate(w, b, x=0.5, steps=50):
@@ -67,43 +69,18 @@ def test_a_border_is_found_and_must_be_there():
 # ---- the experiment ----
 
 
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings(preset):
-    sweep = [settings.check_setting(s, "cliff") for s in experiment.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert experiment.sweep("search", "cpu") == []
-
-
 @pytest.fixture(scope="module")
 def small():
-    lines = []
-    for number, setting in enumerate(experiment.sweep("smoke", "cpu")):
-        rows = experiment.run(setting | {"device": "reference", "steps": 500}, np.random.default_rng(number))
-        lines += [setting | row | {"status": "ok", "trial": str(number)} for row in rows]
-    return pd.DataFrame(lines)
-
-
-def claims(lines):
-    return {c.name: c for c in experiment.claims(pd.DataFrame(lines))}
+    return small_runs.frame(experiment, [setting | {"steps": 500} for setting in experiment.sweep("smoke", "cpu")])
 
 
 def test_claims_figures_and_tables_of_small_runs(small):
-    found = claims(small)
+    found, figures, tables = small_runs.shown(experiment, small)
     for name in ("E(5, -3)", "the wall", "unclipped steps are thrown", "folds, roots"):
         assert found[name].verdict == "reproduced", name
     assert found["clipped steps stay"].verdict == "not yet run"  # one seed
-    assert [*found] == [*claims([])] and {c.verdict for c in claims([]).values()} == {"not yet run"}
-    with style.context():
-        import matplotlib.pyplot as plt
-
-        drawn = experiment.figures(small)
-        assert set(drawn) == {"surface", "wall", "bifurcation", "latch"}
-        for figure, caption in drawn.values():
-            figure.canvas.draw()
-            assert caption.endswith(".")
-        plt.close("all")
-    table, _ = experiment.tables(small)["descent"]
-    assert set(table["rule"]) == set(experiment.RULES)
+    assert set(figures) == {"surface", "wall", "bifurcation", "latch"}
+    assert set(tables["descent"]["rule"]) == set(experiment.RULES)
 
 
 def test_no_clipped_step_is_longer_than_allowed(small):

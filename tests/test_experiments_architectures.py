@@ -12,8 +12,6 @@ from rnnbench import cells, tasks
 from rnnbench.layers import Network
 from rnnbench.runner import settings
 from rnnbench.runner.claims import NOT_REPRODUCED, NOT_YET_RUN, PARTLY, REPRODUCED
-from rnnbench.runner.frames import frame
-from rnnbench.runner.record import encode_rows
 
 NAMES = ("bidirectional", "deep", "gru_mut", "learning_to_execute", "lstm_variants", "memorization")
 BY = {name: importlib.import_module(f"experiments.{name}") for name in NAMES}
@@ -32,31 +30,7 @@ def seeds(values, **row):
     return [row | {"replica": r, "loss": float(value)} for r, value in enumerate(values)]
 
 
-def trial(name, place=0, **changes):
-    setting = BY[name].sweep("smoke", "cpu")[place] | {"device": "cpu"} | changes
-    rows = BY[name].run(setting, np.random.default_rng(0))
-    encode_rows(rows)
-    return setting, pd.DataFrame(rows)
-
-
 # ---- settings, empty frames, trials ----
-
-
-@pytest.mark.parametrize(("name", "preset"), list(itertools.product(NAMES, settings.PRESETS)))
-def test_settings_are_flat_and_distinct(name, preset):
-    sweep = [settings.check_setting(s, name) for s in BY[name].sweep(preset, "cpu")]
-    assert sweep and len({settings.canonical(s) for s in sweep}) == len(sweep)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_ranked_has_five_seeds_and_the_rate_that_was_chosen(name):
-    module = BY[name]
-    for setting in module.sweep("quick", "cpu"):
-        assert setting.get("seeds", 5) >= 5
-    searched = {s["rate"] for s in module.sweep("search", "cpu")}
-    assert set(module.CHOSEN.values()) <= searched == set(module.RATES)
-    trained = [s for s in module.sweep("quick", "cpu") if "rate" in s]
-    assert {s["rate"] for s in trained} == set(module.CHOSEN.values())
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "deep"])
@@ -66,31 +40,6 @@ def test_a_cell_of_the_users_own_is_trained_beside_the_others(name, monkeypatch)
     own = [s for s in BY[name].sweep("quick", "cpu") if settings.canonical(s) not in before]
     assert own and {s["cell"] for s in own} == {"my_cell"}
     assert len(own) + len(before) == len(BY[name].sweep("quick", "cpu"))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_without_data_nothing_is_claimed(name):
-    columns = dict.fromkeys(key for setting in BY[name].sweep("quick", "cpu") for key in setting)
-    claims = BY[name].claims(frame([], source="local", preset="quick", columns=[*columns]))
-    assert {claim.verdict for claim in claims} == {NOT_YET_RUN}
-    assert len({claim.name for claim in claims}) == len(claims)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_small_trial_tells_claims_and_draws(name):
-    found = []
-    for place in range(len(BY[name].sweep("smoke", "cpu"))):
-        setting, rows = trial(name, place)
-        found.append(rows.assign(**{key: value for key, value in setting.items() if key not in rows}, status="ok"))
-        if "rate" in setting:
-            ends = rows[rows["kind"] == "end"]
-            assert len(ends) == setting["seeds"] * ends["test_length"].nunique()
-            assert np.isfinite(ends["loss"]).all()
-        assert not set(rows) & set(settings.RESERVED)
-    df = pd.concat(found, ignore_index=True)
-    assert all(len(table) for table, _ in BY[name].tables(df).values())
-    assert all(caption for _, caption in BY[name].figures(df).values())
-    assert all(claim.verdict for claim in BY[name].claims(df))
 
 
 # ---- bidirectional ----

@@ -2,7 +2,6 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from experiments import clipping, counting, reber, temporal_order, timing
 from rnnbench import tasks
 from rnnbench.layers import Network
-from rnnbench.report import style
-from rnnbench.runner import frames, settings
 from rnnbench.runner.intervals import difference
 
 ALL = (clipping, temporal_order, reber, counting, timing)
@@ -36,34 +33,6 @@ def made_up(rows):
 
 def verdicts(experiment, rows):
     return {claim.name: claim.verdict for claim in experiment.claims(made_up(rows))}
-
-
-@pytest.mark.parametrize("preset", settings.PRESETS)
-@pytest.mark.parametrize("experiment", ALL, ids=name_of)
-def test_settings_are_valid_and_distinct(experiment, preset):
-    sweep = [settings.check_setting(s, name_of(experiment)) for s in experiment.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert bool(sweep) == (preset != "search" or experiment in COMPARED)
-    if preset in ("quick", "paper"):
-        assert all(s["seeds"] >= 5 for s in sweep if "seeds" in s)
-
-
-@pytest.mark.parametrize("experiment", ALL, ids=name_of)
-def test_without_results_nothing_is_claimed(experiment):
-    found = experiment.claims(frames.frame([], source="local", preset="quick"))
-    assert {claim.verdict for claim in found} == {"not yet run"}
-    assert len({claim.name for claim in found}) == len(found)
-
-
-@pytest.mark.parametrize("experiment", COMPARED, ids=name_of)
-def test_what_was_chosen_was_searched_for(experiment):
-    sweep = experiment.sweep("search", "cpu")
-    names = [reber.ONE_STEP if s.get("truncate") else s["cell"] for s in sweep]
-    by = [f"{s['task']}/{name}" if "task" in s else name for s, name in zip(sweep, names, strict=True)]
-    assert experiment.CHOSEN.keys() == set(by)
-    assert set(experiment.CHOSEN.values()) <= set(experiment.RATES)
-    ends = [s | {"kind": "end", "outcome": "training", "loss": abs(s["rate"] - 0.01)} for s in sweep]
-    assert set(experiment.choose(made_up(ends)).values()) == {0.01}
 
 
 def test_the_difference_of_two_rates():
@@ -141,32 +110,6 @@ def test_the_order_of_figure_7():
 
 
 # ---- what compares cells ----
-
-
-@pytest.fixture(scope="module")
-def smoke():
-    """The finished trials of "smoke", by experiment."""
-    return {
-        experiment: made_up([
-            setting | row
-            for setting in experiment.sweep("smoke", "cpu")
-            for row in experiment.run(setting | {"device": "cpu"}, np.random.default_rng(0))
-        ])
-        for experiment in COMPARED
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("experiment", COMPARED, ids=name_of)
-def test_a_small_run_has_figures_and_tables_and_answers_no_claim(experiment, smoke):
-    df = smoke[experiment]
-    assert {claim.verdict for claim in experiment.claims(df)} == {"not yet run"}
-    with style.context():
-        for figure, caption in experiment.figures(df).values():
-            assert figure.axes and caption
-            assert all(ax.lines or ax.patches for ax in figure.axes if ax.get_visible())
-        plt.close("all")
-    for table, caption in experiment.tables(df).values():
-        assert len(table) >= df["cell"].nunique() and caption
 
 
 @pytest.mark.parametrize("experiment", COMPARED, ids=name_of)

@@ -13,8 +13,6 @@ from scipy.special import exp1
 from experiments import chrono, copy, multiplication, parity, two_sequence
 from rnnbench import tasks
 from rnnbench.layers import Network, Recurrent
-from rnnbench.runner import settings
-from rnnbench.runner.record import encode_rows
 
 EXPERIMENTS = {
     "chrono": chrono, "copy": copy, "multiplication": multiplication, "parity": parity, "two_sequence": two_sequence,
@@ -40,44 +38,6 @@ def verdicts(experiment, df):
 
 
 # ---- settings, empty frames, smallest runs ----
-
-
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings_are_flat_and_distinct(experiment, preset):
-    sweep = [settings.check_setting(s, name_of(experiment)) for s in experiment.sweep(preset, "cpu")]
-    assert sweep and len({settings.canonical(s) for s in sweep}) == len(sweep)
-
-
-def test_reported_runs_use_what_the_search_chose(experiment):
-    searched = {setting["rate"] for setting in experiment.sweep("search", "cpu")}
-    assert set(experiment.CHOSEN.values()) <= searched == set(experiment.RATES)
-    trained = [setting for setting in experiment.sweep("quick", "cpu") if "rate" in setting]
-    assert {setting["rate"] for setting in trained} == set(experiment.CHOSEN.values())
-    assert all(setting["seeds"] >= 5 for setting in trained)
-
-
-def test_claims_of_nothing_are_not_yet_run(experiment):
-    known = {name for preset in settings.PRESETS for setting in experiment.sweep(preset, "cpu") for name in setting}
-    empty = pd.DataFrame(columns=[*known, *settings.RESERVED])
-    claims = experiment.claims(empty)
-    assert {claim.verdict for claim in claims} == {"not yet run"}
-    assert len({claim.name for claim in claims}) == len(claims)
-
-
-def test_the_smallest_run_gives_rows_for_figures_and_tables(experiment):
-    rows = []
-    for setting in experiment.sweep("smoke", "cpu"):
-        found = experiment.run(setting | {"device": "cpu"}, np.random.default_rng(0))
-        assert encode_rows(found)
-        rows += [setting | row for row in found]
-    df = frame(*rows)
-    assert len(experiment.claims(df)) == len(experiment.claims(df[:0]))
-    assert all(len(table) and caption for table, caption in experiment.tables(df).values())
-    import matplotlib.pyplot as plt
-
-    for figure, caption in experiment.figures(df).values():
-        assert caption
-        plt.close(figure)
 
 
 def test_choose_takes_the_lowest_median_loss():

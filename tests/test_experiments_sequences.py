@@ -7,10 +7,7 @@ import pandas as pd
 import pytest
 
 from rnnbench.layers.tree import balanced
-from rnnbench.report import style
-from rnnbench.runner import settings
 from rnnbench.runner.claims import NOT_REPRODUCED, NOT_YET_RUN, REPRODUCED
-from rnnbench.runner.record import encode_rows
 from rnnbench.runner.settings import RESERVED
 
 NAMES = ("char_lm", "fixed_window_lm", "seq2seq", "memory", "tree", "vector_to_sequence", "transduction")
@@ -29,50 +26,6 @@ def verdicts(name, rows):
 
 
 # ---- settings and runs ----
-
-
-@every
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings_are_flat_and_distinct(name, preset):
-    sweep = [settings.check_setting(one, name) for one in EXPERIMENTS[name].sweep(preset, "cpu")]
-    assert sweep and len({settings.canonical(one) for one in sweep}) == len(sweep)
-    seeds = [one["seeds"] for one in sweep if "seeds" in one]
-    assert all(count >= 5 for count in seeds) if preset in ("quick", "paper") else max(seeds) <= 2
-
-
-@every
-def test_the_search_covers_what_is_chosen(name):
-    module = EXPERIMENTS[name]
-    rows = [
-        {"kind": "end", "outcome": "training", "loss": abs(one["rate"] - 0.01), "pair": "svo_sov"} | one
-        for one in module.sweep("search", "cpu")
-    ]
-    chosen = module.choose(frame(rows))
-    assert set(chosen) == set(module.CHOSEN)
-    assert set(chosen.values()) == {0.01 if 0.01 in module.RATES else min(module.RATES)}
-
-
-@every
-def test_nothing_is_claimed_without_data(name):
-    found = EXPERIMENTS[name].claims(frame())
-    assert {claim.verdict for claim in found} == {NOT_YET_RUN}
-    assert len({claim.name for claim in found}) == len(found)
-
-
-@every
-def test_a_small_run_is_told_and_drawn(name):
-    module = EXPERIMENTS[name]
-    rows = []
-    for setting in module.sweep("smoke", "cpu"):
-        found = module.run(setting | {"device": "cpu"}, np.random.default_rng(0))
-        encode_rows(found)
-        rows += [setting | row for row in found]
-    df = frame(rows)
-    assert {claim.name for claim in module.claims(df)} == {claim.name for claim in module.claims(frame())}
-    assert all(len(table) and caption for table, caption in module.tables(df).values())
-    with style.context():
-        for figure, caption in module.figures(df).values():
-            assert figure.axes and caption.endswith(".")
 
 
 def test_measured_depths_are_those_of_the_trees():

@@ -46,9 +46,8 @@ def user_cell(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
-def test_settings_are_flat_unique_and_cover_every_cell(preset):
-    sweep = [settings.check_setting(s, "gradient_decay") for s in gradient_decay.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
+def test_settings_cover_every_cell(preset):
+    sweep = gradient_decay.sweep(preset, "cpu")
     assert {s["cell"] for s in sweep} == set(cells.names())
     elman = [s for s in sweep if s["cell"] == "elman"]
     assert {s["activation"] for s in elman} == {"linear", "tanh", "sigmoid", "relu"}

@@ -1,15 +1,18 @@
 """The experiment jacobian_spectrum: small runs, claims on made-up frames; its theory against sampled matrices."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
+import small_runs
 
 from experiments import jacobian_spectrum as experiment
 from rnnbench import cells
 from rnnbench.layers.initialise import orthogonal
 from rnnbench.probes import mean_field
-from rnnbench.report import style
-from rnnbench.runner import settings
+
+claims = functools.partial(small_runs.claims, experiment)
 
 
 @pytest.mark.parametrize("is_orthogonal", [True, False])
@@ -31,22 +34,15 @@ def test_the_spread_of_a_product_of_independent_steps(is_orthogonal):
     assert mean_field.critical_gain(0.0) == 1
 
 
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings(preset):
-    sweep = [settings.check_setting(s, "jacobian_spectrum") for s in experiment.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert {s["cell"] for s in sweep} == (set() if preset == "search" else set(cells.names()))
-
-
-def run(number, setting):
-    rows = experiment.run(setting | {"device": "reference"}, np.random.default_rng(number))
-    return [setting | row | {"status": "ok", "trial": str(number)} for row in rows]
+@pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
+def test_every_cell_is_in_the_sweep(preset):
+    assert {s["cell"] for s in experiment.sweep(preset, "cpu")} == set(cells.names())
 
 
 def test_what_an_orthogonal_linear_network_gives():
     setting = experiment.sweep("smoke", "cpu")[0]
     assert (setting["activation"], setting["init"]) == ("linear", "orthogonal")
-    lines = pd.DataFrame(run(0, setting | {"gain": 0.5}))
+    lines = pd.DataFrame(small_runs.lines(experiment, setting | {"gain": 0.5}))
     runs = lines[lines["distance"].notna()]
     for name in experiment.QUANTILES:
         np.testing.assert_allclose(runs[name], runs["lag"] * np.log(0.5), rtol=1e-8)
@@ -58,33 +54,19 @@ def test_what_an_orthogonal_linear_network_gives():
 def test_what_is_lost_to_rounding_is_not_told_as_measured():
     setting = experiment.sweep("smoke", "cpu")[1]
     assert setting["init"] == "gaussian"
-    lines = pd.DataFrame(run(0, setting))
+    lines = pd.DataFrame(small_runs.lines(experiment, setting))
     far = lines[lines["lag"] == max(experiment.LAGS)]
     assert far["smallest"].iloc[0] == pytest.approx(far["largest"].iloc[0] + np.log(1e-14))
-
-
-def claims(lines):
-    return {c.name: c for c in experiment.claims(pd.DataFrame(lines))}
 
 
 def test_claims_figures_and_tables_of_small_runs():
     kept = ("elman", "lstm", "identity")
     sweep = [s for s in experiment.sweep("smoke", "cpu") if s["cell"] in kept]
-    df = pd.DataFrame([line for number, setting in enumerate(sweep) for line in run(number, setting)])
-    found = claims(df)
+    found, figures, tables = small_runs.shown(experiment, small_runs.frame(experiment, sweep))
     assert found["linear, orthogonal"].verdict == found["identity"].verdict == "reproduced"
     assert found["tanh, orthogonal, lag 1, mean"].verdict == "not yet run"  # 16 units are not many
-    assert [*found] == [*claims([])] and {c.verdict for c in claims([]).values()} == {"not yet run"}
-    with style.context():
-        import matplotlib.pyplot as plt
-
-        drawn = experiment.figures(df)
-        assert set(drawn) == {"by_lag", "cells"}
-        for figure, caption in drawn.values():
-            figure.canvas.draw()
-            assert caption.endswith((".", ".)"))
-        plt.close("all")
-    assert len(experiment.tables(df)["networks"][0]) == 4 * len(experiment.LAGS)
+    assert set(figures) == {"by_lag", "cells"}
+    assert len(tables["networks"]) == 4 * len(experiment.LAGS)
 
 
 def line(distance, replicate, **changes):

@@ -1,15 +1,17 @@
 """Lyapunov exponents and mean-field theory against closed forms, and the experiment's claims on made-up frames."""
 
+import functools
+
 import numpy as np
-import pandas as pd
 import pytest
+import small_runs
 from scipy.integrate import quad
 
 from experiments import lyapunov as experiment
 from rnnbench import Recurrent, cells
 from rnnbench.probes import lyapunov, mean_field
-from rnnbench.report import style
-from rnnbench.runner import settings
+
+claims = functools.partial(small_runs.claims, experiment)
 
 
 def make(cell="elman", hidden=4, **options):
@@ -98,44 +100,18 @@ def test_limits_of_the_theory():
 # ---- the experiment ----
 
 
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings(preset):
-    sweep = [settings.check_setting(s, "lyapunov") for s in experiment.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert {s["cell"] for s in sweep} == (set() if preset == "search" else set(cells.names()))
-
-
-def frame():
-    lines = []
-    for number, setting in enumerate(experiment.sweep("smoke", "cpu")):
-        if setting["part"] == "cells" and setting["cell"] not in ("elman", "lstm"):
-            continue
-        rows = experiment.run(setting | {"device": "reference"}, np.random.default_rng(number))
-        lines += [setting | row | {"status": "ok", "trial": str(number)} for row in rows]
-    return pd.DataFrame(lines)
-
-
-def claims(lines):
-    return {c.name: c for c in experiment.claims(pd.DataFrame(lines))}
+@pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
+def test_every_cell_is_in_the_sweep(preset):
+    assert {s["cell"] for s in experiment.sweep(preset, "cpu")} == set(cells.names())
 
 
 def test_claims_figures_and_tables_of_small_runs():
-    df = frame()
-    found = claims(df)
+    sweep = [s for s in experiment.sweep("smoke", "cpu") if s["part"] != "cells" or s["cell"] in ("elman", "lstm")]
+    found, figures, tables = small_runs.shown(experiment, small_runs.frame(experiment, sweep))
     assert found["linear"].verdict in ("reproduced", "not reproduced")
     assert found["g = 2, no input"].verdict == "not yet run"  # 32 units are not many
-    assert [*found] == [*claims([])] and {c.verdict for c in claims([]).values()} == {"not yet run"}
-    with style.context():
-        import matplotlib.pyplot as plt
-
-        drawn = experiment.figures(df)
-        assert set(drawn) == {"by_gain", "spectrum", "cells"}
-        for figure, caption in drawn.values():
-            figure.canvas.draw()
-            assert caption.endswith(".")
-        plt.close("all")
-    table, _ = experiment.tables(df)["theory"]
-    assert table["theory"].notna().all()
+    assert set(figures) == {"by_gain", "spectrum", "cells"}
+    assert tables["theory"]["theory"].notna().all()
 
 
 def line(gain, exponent, drive=0.0, **changes):

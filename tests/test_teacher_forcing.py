@@ -1,29 +1,15 @@
 """The experiment teacher_forcing: its two gradients against differences, its trials and verdicts."""
 
+import functools
+
 import numpy as np
-import pandas as pd
 import pytest
+import small_runs
 
 from experiments import teacher_forcing as experiment
 from rnnbench.layers import OutputRecurrence
-from rnnbench.report import style
-from rnnbench.runner import settings
 
-
-def run(setting, number=0):
-    rows = experiment.run(setting | {"device": "reference"}, np.random.default_rng(number))
-    return [setting | row | {"status": "ok", "trial": str(number)} for row in rows]
-
-
-def claims(lines):
-    return {c.name: c for c in experiment.claims(pd.DataFrame(lines))}
-
-
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings(preset):
-    sweep = [settings.check_setting(s, "teacher_forcing") for s in experiment.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert experiment.sweep("search", "cpu") == []
+claims = functools.partial(small_runs.claims, experiment)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 1.0])
@@ -63,18 +49,10 @@ def test_both_gradients_against_differences(epsilon):
 
 def test_claims_figures_and_tables_of_small_runs():
     sweep = experiment.sweep("smoke", "cpu")
-    df = pd.DataFrame([line for number, setting in enumerate(sweep) for line in run(setting, number)])
-    found = claims(df)
+    found, figures, tables = small_runs.shown(experiment, small_runs.frame(experiment, sweep))
     assert {c.verdict for name, c in found.items() if name != "parallel over time"} == {"reproduced"}
-    assert [*found] == [*claims([])] and {c.verdict for c in claims([]).values()} == {"not yet run"}
-    with style.context():
-        import matplotlib.pyplot as plt
-
-        figure, caption = experiment.figures(df)["by_epsilon"]
-        figure.canvas.draw()
-        assert caption.endswith(".")
-        plt.close(figure)
-    assert len(experiment.tables(df)["distance"][0]) == len(sweep)
+    assert set(figures) == {"by_epsilon"}
+    assert len(tables["distance"]) == len(sweep)
 
 
 def test_on_the_compiled_engine_all_steps_at_once_have_the_same_bits():

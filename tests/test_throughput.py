@@ -1,37 +1,21 @@
 """The experiment throughput: its settings, a tiny trial, claims and tables on made-up frames. No timing is asserted."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import pandas as pd
 import pytest
+import small_runs
 
 from experiments import throughput
 from rnnbench import cells
-from rnnbench.peers import measure, tasks
+from rnnbench.peers import tasks
 from rnnbench.report import style
 from rnnbench.runner import settings
-from rnnbench.runner.record import encode_rows
 
-
-@pytest.fixture(autouse=True)
-def not_alone(monkeypatch):
-    """Tests measure nothing, so they need not wait for each other or for a run."""
-    monkeypatch.setattr(measure, "alone", nullcontext)
+pytestmark = pytest.mark.usefixtures("not_alone")
 
 
 def setting(measure="speed", cell="elman", shape="3x2x4x5", **changes):
     return throughput._setting(measure, cell, shape, **{"rounds": 2} | changes)
-
-
-def measured(*settings_, keep=lambda row: True):
-    """A frame like the runner's, of trials that are run here."""
-    frames = []
-    for number, one in enumerate(settings_):
-        rows = [row for row in throughput.run(one, np.random.default_rng(0)) if keep(row)]
-        encode_rows(rows)  # JSON scalars only
-        frames.append(pd.DataFrame([one | row | {"trial": str(number), "status": "ok"} for row in rows]))
-    return pd.concat(frames, ignore_index=True)
 
 
 def made_up(ratios, shapes=throughput.TABLE, threads=1, roof=0.9, width=0.01, absent=()):
@@ -62,9 +46,8 @@ def verdicts(df):
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
-def test_settings_are_flat_unique_and_readable(preset):
-    sweep = [settings.check_setting(s, "throughput") for s in throughput.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
+def test_settings_are_readable_and_complete(preset):
+    sweep = throughput.sweep(preset, "cpu")
     for one in sweep:
         tasks.parse_shape(one["shape"])
         tasks.parse_peers(one["peers"])
@@ -105,12 +88,8 @@ def test_a_bad_setting_is_told_in_one_sentence(changes, words):
 
 def test_trials_give_rows_tables_and_figures(monkeypatch):
     monkeypatch.setitem(tasks.PEERS, "torch", tasks.Peer("rnnbench.peers.torch_peer", "onednn", ("no_such_torch",)))
-    df = measured(
-        setting(peers="reference+torch"),
-        setting(cell="leaky", peers="reference"),
-        setting("growth", axis="B"),
-        setting("memory"),
-    )
+    few = setting(peers="reference+torch"), setting(cell="leaky", peers="reference")
+    df = small_runs.frame(throughput, [*few, setting("growth", axis="B"), setting("memory")], "cpu")
     absent = df[df["peer"] == "torch"]
     assert list(absent["outcome"]) == ["not installed"] * 2
     assert absent["detail"].str.contains(r"rnnbench\[peers\]").all()
@@ -126,12 +105,6 @@ def test_trials_give_rows_tables_and_figures(monkeypatch):
 
 
 # ---- claims, tables and figures on made-up frames ----
-
-
-def test_claims_of_an_empty_frame_are_not_yet_run():
-    names = verdicts(pd.DataFrame())
-    assert set(names.values()) == {"not yet run"}
-    assert len(names) >= 16
 
 
 def test_what_is_fast_everywhere_is_reproduced():

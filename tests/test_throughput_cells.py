@@ -1,34 +1,20 @@
 """The experiments throughput_cells and throughput_lengths: settings, tiny trials, claims. No timing is asserted."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import pandas as pd
 import pytest
+import small_runs
 
 from experiments import throughput_cells, throughput_lengths
 from rnnbench import cells
 from rnnbench.layout import Layout
-from rnnbench.peers import measure, model, own, tasks
+from rnnbench.peers import model, own, tasks
 from rnnbench.peers.tasks import Shape, Task
 from rnnbench.report import style
-from rnnbench.runner import settings
-from rnnbench.runner.record import encode_rows
+
+pytestmark = pytest.mark.usefixtures("not_alone")
 
 EXPERIMENTS = {"throughput_cells": throughput_cells, "throughput_lengths": throughput_lengths}
-
-
-@pytest.fixture(autouse=True)
-def not_alone(monkeypatch):
-    """Tests measure nothing, so they need not wait for each other or for a run."""
-    monkeypatch.setattr(measure, "alone", nullcontext)
-
-
-def measured(experiment, setting):
-    """A frame like the runner's, of a trial that is run here."""
-    rows = list(experiment.run(setting, np.random.default_rng(0)))
-    encode_rows(rows)  # JSON scalars only
-    return pd.DataFrame([setting | row | {"trial": "0", "status": "ok"} for row in rows])
 
 
 def verdicts(experiment, df):
@@ -37,10 +23,8 @@ def verdicts(experiment, df):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
-def test_settings_are_flat_unique_and_readable(name, preset):
-    sweep = [settings.check_setting(s, name) for s in EXPERIMENTS[name].sweep(preset, "cpu")]
-    assert sweep and len({settings.canonical(s) for s in sweep}) == len(sweep)
-    for one in sweep:
+def test_settings_are_readable(name, preset):
+    for one in EXPERIMENTS[name].sweep(preset, "cpu"):
         tasks.parse_shape(one["shape"])
         tasks.parse_peers(one["peers"])
     assert EXPERIMENTS[name].sweep(preset, "cuda") == []
@@ -54,8 +38,7 @@ def test_every_cell_that_others_have_not_is_measured(preset):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_claims_of_an_empty_frame_are_not_yet_run(name):
-    assert set(verdicts(EXPERIMENTS[name], pd.DataFrame()).values()) == {"not yet run"}
+def test_without_data_nothing_is_drawn(name):
     assert EXPERIMENTS[name].tables(pd.DataFrame()) == {}
     assert EXPERIMENTS[name].figures(pd.DataFrame()) == {}
 
@@ -67,7 +50,7 @@ def test_a_trial_of_a_cell_has_its_model_and_says_who_is_absent(monkeypatch):
     absent = tasks.PEERS["torch-loop"]._replace(needs=("no_such_torch",))
     monkeypatch.setitem(tasks.PEERS, "torch-loop", absent)
     monkeypatch.setattr(throughput_cells, "ONE", "3x2x4x5")
-    df = measured(throughput_cells, throughput_cells._setting("gru", "3x2x4x5", rounds=2))
+    df = small_runs.frame(throughput_cells, [throughput_cells._setting("gru", "3x2x4x5", rounds=2)], "cpu")
     modelled = df[df["kind"] == "model"]
     assert list(modelled["direction"]) == list(tasks.DIRECTIONS)
     assert set(modelled["outcome"]) == {"ok"}
@@ -182,7 +165,7 @@ def test_a_trial_of_lengths_tells_ours_full_length_and_who_is_absent(monkeypatch
     absent = tasks.PEERS["torch-packed"]._replace(needs=("no_such_torch",))
     monkeypatch.setitem(tasks.PEERS, "torch-packed", absent)
     monkeypatch.setattr(throughput_lengths, "LONG", "9x4x3x5")
-    df = measured(throughput_lengths, throughput_lengths._setting("lstm", "9x4x3x5", rounds=2))
+    df = small_runs.frame(throughput_lengths, [throughput_lengths._setting("lstm", "9x4x3x5", rounds=2)], "cpu")
     assert list(df["outcome"]) == ["ok", "ok", "not installed"] * 2
     ours = df[df["peer"] == "rnnbench"]
     assert (ours["over_sum"] > 0).all() and ours["sum_fraction"].between(1 / 9, 1).all()
@@ -194,7 +177,7 @@ def test_a_trial_of_lengths_tells_ours_full_length_and_who_is_absent(monkeypatch
 def test_packed_sequences_give_our_numbers():
     pytest.importorskip("torch", reason="torch is not installed: make test-peers installs it")
     for cell in tasks.COMMON:
-        df = measured(throughput_lengths, throughput_lengths._setting(cell, "9x4x3x5", rounds=2))
+        df = small_runs.frame(throughput_lengths, [throughput_lengths._setting(cell, "9x4x3x5", rounds=2)], "cpu")
         packed = df[df["peer"] == "torch-packed"]
         assert list(packed["outcome"]) == ["ok", "ok"], packed["detail"].tolist()
 

@@ -1,30 +1,15 @@
 """The experiment throughput_training: settings, tiny trials, claims. No timing is asserted."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import pandas as pd
 import pytest
+import small_runs
 
 from experiments import throughput_training as experiment
-from rnnbench.peers import measure, steps, tasks, torch_steps, workloads
+from rnnbench.peers import steps, tasks, torch_steps, workloads
 from rnnbench.report import style
-from rnnbench.runner import settings
-from rnnbench.runner.record import encode_rows
 
-
-@pytest.fixture(autouse=True)
-def not_alone(monkeypatch):
-    """Tests measure nothing, so they need not wait for each other or for a run."""
-    monkeypatch.setattr(measure, "alone", nullcontext)
-
-
-def measured(setting):
-    """A frame like the runner's, of a trial that is run here."""
-    rows = list(experiment.run(setting, np.random.default_rng(0)))
-    encode_rows(rows)  # JSON scalars only
-    assert not {*setting} & {*rows[0]} or all(row[key] == setting[key] for row in rows for key in {*setting} & {*row})
-    return pd.DataFrame([setting | row | {"trial": "0", "status": "ok"} for row in rows])
+pytestmark = pytest.mark.usefixtures("not_alone")
 
 
 def made_up(ratio=3.5, verdict="faster", outcome="ok", threads=2):
@@ -46,15 +31,12 @@ def verdicts(df):
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
-def test_settings_are_flat_unique_and_known(preset):
-    sweep = [settings.check_setting(s, "throughput_training") for s in experiment.sweep(preset, "cpu")]
-    assert sweep and len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert {s["workload"] for s in sweep} <= workloads.WORKLOADS.keys()
+def test_workloads_are_known(preset):
+    assert {s["workload"] for s in experiment.sweep(preset, "cpu")} <= workloads.WORKLOADS.keys()
     assert experiment.sweep(preset, "cuda") == []
 
 
-def test_claims_of_an_empty_frame_are_not_yet_run():
-    assert set(verdicts(pd.DataFrame()).values()) == {"not yet run"}
+def test_without_data_nothing_is_drawn():
     assert experiment.tables(pd.DataFrame()) == experiment.figures(pd.DataFrame()) == {}
 
 
@@ -80,7 +62,7 @@ def test_tables_and_figures_have_every_line():
 def test_a_trial_says_who_is_absent_and_compares_replicas(monkeypatch):
     monkeypatch.setitem(steps.PEERS, "torch", steps.PEERS["torch"]._replace(needs=("no_such_torch",)))
     setting = experiment._setting("tiny-replicas", "elman", 1, f"torch+{experiment.SEQUENTIAL}", 2)
-    df = measured(setting).set_index("peer")
+    df = small_runs.frame(experiment, [setting], "cpu").set_index("peer")
     assert list(df["outcome"]) == ["ok", "not installed", "ok"]
     assert df.loc[experiment.SEQUENTIAL, "error"] == 0  # the same bits
     assert (df.loc[[tasks.RNNBENCH, experiment.SEQUENTIAL], "ms"] > 0).all()

@@ -1,15 +1,17 @@
 """Gate activity against the textbook loop's equations; the experiment's trials and verdicts."""
 
+import functools
+
 import numpy as np
-import pandas as pd
 import pytest
+import small_runs
 from helpers import random_state, randomise
 
 from experiments import time_constants as experiment
 from rnnbench import Recurrent, cells
 from rnnbench.probes import gates
-from rnnbench.report import style
-from rnnbench.runner import settings
+
+claims = functools.partial(small_runs.claims, experiment)
 
 
 def sigmoid(x):
@@ -55,36 +57,12 @@ def test_every_cell_has_gate_activity(cell):
 # ---- the experiment ----
 
 
-@pytest.mark.parametrize("preset", settings.PRESETS)
-def test_settings(preset):
-    sweep = [settings.check_setting(s, "time_constants") for s in experiment.sweep(preset, "cpu")]
-    assert len({settings.canonical(s) for s in sweep}) == len(sweep)
-    assert experiment.sweep("search", "cpu") == []
-
-
-def claims(lines):
-    return {c.name: c for c in experiment.claims(pd.DataFrame(lines))}
-
-
 def test_claims_figures_and_tables_of_small_runs():
-    lines = []
-    for number, setting in enumerate(experiment.sweep("smoke", "cpu")):
-        rows = experiment.run(setting | {"device": "reference"}, np.random.default_rng(number))
-        lines += [setting | row | {"status": "ok", "trial": str(number)} for row in rows]
-    df = pd.DataFrame(lines)
-    found = claims(df)
+    df = small_runs.frame(experiment, experiment.sweep("smoke", "cpu"))
+    found, figures, tables = small_runs.shown(experiment, df)
     assert {c.verdict for c in found.values()} == {"reproduced"}
-    assert [*found] == [*claims([])] and {c.verdict for c in claims([]).values()} == {"not yet run"}
-    with style.context():
-        import matplotlib.pyplot as plt
-
-        drawn = experiment.figures(df)
-        assert set(drawn) == {"decay", "gates"}
-        for figure, caption in drawn.values():
-            figure.canvas.draw()
-            assert caption.endswith(".")
-        plt.close("all")
-    table, _ = experiment.tables(df)["rates"]
+    assert set(figures) == {"decay", "gates"}
+    table = tables["rates"]
     one = table[(table["part"] == "leaky") & (table["alpha"] == 0.9) & (table["gain"] == 0)]
     assert one["time_constant"].iloc[0] == pytest.approx(-1 / np.log(0.9))
     assert table.loc[table["part"] == "carousel", "time_constant"].isna().all()

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rnnbench.studies import curves
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEVEL = 0.05
+
+
+def log_losses(df: pd.DataFrame, by: str, budgets: Mapping[str, int]) -> dict[tuple[str, str], pd.Series]:
+    """Return the logarithms of the losses at the end, by what was trained and the task.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows as :mod:`rnnbench.studies.learning` tells them.
+    by : str
+        The column of what was trained.
+    budgets : dict of int
+        How many parameters count on each task; runs of smaller networks are left out.
+    """
+    import numpy as np
+
+    ends = curves.of_kind(df, "end", "loss", "budget", words=[by, "task"])
+    ends = ends[ends["budget"] >= ends["task"].map(budgets).astype(float)]
+    return {key: np.log(rows["loss"]) for key, rows in ends.groupby([by, "task"])}
 
 
 def lower(one: Sequence[float], other: Sequence[float], level: float = LEVEL) -> bool:

@@ -1,0 +1,66 @@
+"""Every experiment: its settings, its search, its claims without data, and the smallest run of those that train."""
+
+import pandas as pd
+import pytest
+import small_runs
+
+from rnnbench.runner import settings
+from rnnbench.runner.claims import NOT_YET_RUN, REPRODUCED
+from rnnbench.runner.discovery import CHECKOUT, Experiment
+from rnnbench.runner.frames import frame
+
+NAMES = sorted(path.stem for path in (CHECKOUT / "experiments").glob("[!_]*.py"))
+FOUND = {name: Experiment(name, CHECKOUT / "experiments" / f"{name}.py", False) for name in NAMES}
+SEARCHED = [name for name in NAMES if hasattr(FOUND[name].load(), "choose")]
+TRAINED = [*SEARCHED, "clipping"]
+every = pytest.mark.parametrize("name", NAMES)
+
+
+@every
+@pytest.mark.parametrize("preset", settings.PRESETS)
+@pytest.mark.parametrize("device", settings.DEVICES)
+def test_settings_are_flat_and_distinct(name, preset, device):
+    sweep = FOUND[name].sweep(preset, device)  # the runner's, which refuses what is no flat mapping
+    assert len({settings.canonical(setting) for setting in sweep}) == len(sweep)
+    assert sweep == FOUND[name].sweep(preset, device)
+    if device == "cpu":
+        assert bool(sweep) == (preset != settings.SEARCH or name in SEARCHED)
+    seeds = [setting["seeds"] for setting in sweep if "seeds" in setting]
+    assert all(count >= 5 for count in seeds) if preset in ("quick", "paper") else max(seeds, default=0) <= 3
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_what_is_used_was_searched_for(name):
+    """Of a made-up search, in which a rate is the better the nearer it is to 0.01, this rate is chosen everywhere."""
+    module, searched = FOUND[name].load(), FOUND[name].sweep("search", "cpu")
+    assert {setting["rate"] for setting in searched} == {*module.RATES}
+    made_up = {"kind": "end", "status": "ok", "outcome": "training", "pair": "svo_sov"}
+    rows = [made_up | one | {"loss": abs(one["rate"] - 0.01), "test_length": longest(one)} for one in searched]
+    best = min(module.RATES, key=lambda rate: abs(rate - 0.01))
+    assert module.choose(pd.DataFrame(rows)) == dict.fromkeys(module.CHOSEN, best)
+    assert {*module.CHOSEN.values()} <= {*module.RATES}
+    used = {setting["rate"] for setting in FOUND[name].sweep("quick", "cpu") if "rate" in setting}
+    assert used <= {*module.CHOSEN.values()}
+
+
+def longest(setting):
+    """The length that decides, in an experiment that tests several."""
+    return next((setting[name] for name in ("digits", "vectors", "trained") if name in setting), None)
+
+
+@every
+def test_without_data_nothing_is_claimed(name):
+    sweep = FOUND[name].sweep("smoke", "cpu")
+    columns = dict.fromkeys(column for setting in sweep for column in setting)
+    empty = frame([], source="local", preset="smoke", columns=[*columns])
+    assert {*small_runs.verdicts(FOUND[name].load(), empty).values()} == {NOT_YET_RUN}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_small_run_is_told_and_drawn(name):
+    module, sweep = FOUND[name].load(), FOUND[name].sweep("smoke", "cpu")
+    claims, figures, _ = small_runs.shown(module, small_runs.frame(module, sweep, "cpu"))
+    assert figures
+    assert {claim.verdict for claim in claims.values()} <= {NOT_YET_RUN, REPRODUCED}, (
+        "a small run decides what is exact"
+    )
