@@ -21,7 +21,7 @@ from rnnbench.studies.medians import median
 
 CELLS, GATED = ("elman", "irnn", "gru", "lstm"), ("gru", "lstm")
 CHOSEN = {
-    "elman": 0.001, "gru": 0.003, "gru, matched": 0.003, "irnn": 0.003, "lstm": 0.01, "lstm, matched": 0.01,
+    "elman": 0.001, "gru": 0.003, "gru, matched": 0.01, "irnn": 0.003, "lstm": 0.01, "lstm, matched": 0.01,
 }  # fmt: skip
 RATES, DEFAULT = (0.001, 0.003, 0.01), 0.001
 FORGET_BIAS = {"lstm": 1.0}
