@@ -18,6 +18,7 @@ from rnnbench import cells
 from rnnbench.runner.claims import ranking
 from rnnbench.studies import choices, curves
 from rnnbench.studies.medians import median
+from rnnbench.studies.misses import told
 
 CELLS, GATED = ("elman", "irnn", "gru", "lstm"), ("gru", "lstm")
 CHOSEN = {
@@ -105,7 +106,7 @@ def claims(df):
     ends = ends[ends["hidden"] >= HIDDEN]
     short, long = ends[ends["length"] == 50], ends[ends["length"] >= 100]
     losses, of_size = ({cell: rows.loc[rows["cell"] == cell, "loss"] for cell in CELLS} for rows in (short, alike))
-    return [
+    found = [
         _median(
             "LSTM, T = 50", "An LSTM of 128 units adds over 50 steps: its loss is below 0.01 after 3,000 updates.",
             losses["lstm"], at_most=SOLVED,
@@ -133,10 +134,17 @@ def claims(df):
             long.loc[long["cell"] == "elman", "loss"], at_least=0.9 * NAIVE,
         ),
     ]  # fmt: skip
+    return told(found, MISSES)
 
 
 def _median(name, statement, values, **limits):
     return median(name, statement, ORDER, values, note=f"The naive loss is {NAIVE:.3f}.", **limits)
+
+
+MISSES = {
+    "LSTM, T = 50": "At the rate that the search chose, 0.01, two of five seeds are still near the naive loss after "
+    "the 3,000 updates; in the search, at 0.001 and 0.003, both were after 2,000. All five seeds of 63 units solve it.",
+}
 
 
 def figures(df):
