@@ -30,7 +30,7 @@ CELLS = ("elman", "gru", "lstm")
 CHOSEN = {"elman": 0.03, "gru": 0.1, "lstm": 0.1}
 RATES, DEFAULT = (0.03, 0.1, 0.3), 0.1
 CLIPS = ("none", "value", "norm")
-SEEDS, UNITS, WINDOW, PASSAGE, THRESHOLD, SMALL = 5, 100, 25, 2500, 5.0, 0.01
+SEEDS, UNITS, WINDOW, PASSAGE, THRESHOLD = 5, 100, 25, 2500, 5.0
 TEMPERATURES = (0.5, 1.0, 2.0)
 KARPATHY = "Karpathy, min-char-rnn, 2015"
 
@@ -67,12 +67,12 @@ def _setting(cell, text, steps, units=UNITS, seeds=SEEDS, **others):
 def run(setting, rng):
     """Train all seeds of one cell on one text, and let each write."""
     from rnnbench.studies.learning import learn
-    from rnnbench.studies.writing import smoothed, written
+    from rnnbench.studies.writing import min_char_rnn, smoothed, written
     from rnnbench.training.clipping import Clip
 
     task = _task(setting["text"])
     length = min(PASSAGE, task.longest or PASSAGE)
-    build = _builder(task, setting["cell"], setting["tanh_units"], setting["device"])
+    build = min_char_rnn(task, setting["cell"], setting["tanh_units"], setting["device"])
     clip = None if setting["clip"] == "none" else Clip(setting["clip"], THRESHOLD)
     writer = rng.spawn(1)[0]
     return learn(
@@ -91,27 +91,6 @@ def _task(text):
     if text in tasks.variants("characters"):
         return tasks.get("characters", text)
     return tasks.get("characters", text=argparse.__file__ if text == "python" else text)
-
-
-def _builder(task, cell, units, device):
-    """A function of a seed to a network that starts as min-char-rnn does."""
-    from rnnbench.studies.learning import network_for
-    from rnnbench.studies.sizes import units as units_for
-
-    size = units * (units + 2 * task.inputs + 1) + task.inputs
-    hidden = units_for(cell, task.inputs, task.outputs, size)
-    init = {"name": "gaussian", "gain": SMALL * hidden**0.5, "input_std": SMALL}
-    init |= {"forget_bias": 1.0} if cell == "lstm" else {}
-    uniform = network_for(task, cell, hidden, init=init, device=device)
-
-    def build(seed):
-        network = uniform(seed)
-        readout = network.parts["readout"]
-        readout.params["weight"] *= SMALL * (3 * readout.input_size) ** 0.5  # it was U(-1, 1)/sqrt(H)
-        readout.params["bias"][...] = 0
-        return network
-
-    return build
 
 
 def choose(df):

@@ -11,6 +11,7 @@ every 500 updates. Three ways to start, as in the paper: sigmoid units with weig
 N(0, 0.1^2), "smart tanh" with 15 weights a row and spectral radius 0.95. The naive predictor has the loss ln 4 and is
 right in 1/4 of the sequences, so it never succeeds. All methods share the published rate: nothing was searched for. The
 preset "quick" has lengths of 10 to 30 and at most 8,000 updates, "paper" 50 to 250 and at most 200,000 (our limit).
+Characters are the experiment clipping_characters.
 
 Sources: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML 2013,
 sections 3.2, 3.3 and 4.1, figure 7, and the authors' code; Recurrent Neural Networks, COSC 4368, University of Houston,

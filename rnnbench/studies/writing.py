@@ -1,4 +1,4 @@
-"""What a language model shows while and after it learns: a smoothed loss, and text that it writes.
+"""The network of min-char-rnn, and what a language model shows as it learns: a smoothed loss, and text that it writes.
 
 The smoothed loss of min-char-rnn (A. Karpathy, 2015) is 0.999 of the old and 0.001 of the loss of a window, in nats a
 window, and begins with that of a model that knows nothing.
@@ -13,9 +13,35 @@ import numpy as np
 from scipy.signal import lfilter
 
 from rnnbench.layers import generate
+from rnnbench.studies.learning import network_for
 from rnnbench.studies.replicas import alone
+from rnnbench.studies.sizes import units
+from rnnbench.tasks import Task
 from rnnbench.tasks._sentences import NOUNS, PLACES, PREPOSITIONS, VERBS
 from rnnbench.training import Trainer
+
+SMALL = 0.01  # standard deviation of all weights
+
+
+def min_char_rnn(task: Task, cell: str, tanh_units: int, device: str = "cpu") -> Callable:
+    """Return a function of a seed to a network with as many parameters as so many tanh units, which starts like theirs.
+
+    Weights are from N(0, 0.01^2), biases 0, the forget gates' 1 in an LSTM.
+    """
+    size = tanh_units * (tanh_units + 2 * task.inputs + 1) + task.inputs
+    hidden = units(cell, task.inputs, task.outputs, size)
+    init = {"name": "gaussian", "gain": SMALL * hidden**0.5, "input_std": SMALL}
+    init |= {"forget_bias": 1.0} if cell == "lstm" else {}
+    uniform = network_for(task, cell, hidden, init=init, device=device)
+
+    def build(seed):
+        network = uniform(seed)
+        readout = network.parts["readout"]
+        readout.params["weight"] *= SMALL * (3 * readout.input_size) ** 0.5  # it was U(-1, 1)/sqrt(H)
+        readout.params["bias"][...] = 0
+        return network
+
+    return build
 
 
 def smoothed(trainer: Trainer, points: int = 20) -> list[dict]:
