@@ -18,8 +18,8 @@ from rnnbench.studies import choices, curves
 from rnnbench.studies.misses import told
 
 WAYS = ("none", "value", "norm", "squared")
-CHOSEN = {"none": 0.01, "value": 0.01, "norm": 0.03, "squared": 0.1}
-RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+CHOSEN = {"none": 0.003, "value": 0.003, "norm": 0.03, "squared": 0.3}
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SEEDS, UNITS, WINDOW, PASSAGE, THRESHOLD, STEPS = 5, 100, 25, 2500, 5.0, 10_000
 
 
@@ -97,15 +97,14 @@ def figures(df):
     own = df[df["rate"] == df["clip"].map(CHOSEN)].assign(at="each at its own rate")
     one = df[df["rate"] == CHOSEN["norm"]].assign(at=f"rate {CHOSEN['norm']:g}")
     both = pd.concat([own, one], ignore_index=True)
-    return {
-        "curves": (curves.learning_curves(both, by="clip", groups=WAYS, parts="at", ylabel="nats a character"), CURVES)
-    }
+    figure = curves.learning_curves(both, by="clip", groups=WAYS, parts="at", ylabel="nats a character")
+    return {"curves": (figure, CURVES)}
 
 
 CURVES = (
-    "Characters by plain gradient descent: median loss over the seeds, with their range. Dotted: a predictor that knows "
-    "the current character only. Solid grey: the grammar's entropy. Unclipped, only small steps are safe; clipped as the "
-    "snippet does it, a steep slope is hardly descended."
+    "Characters by plain gradient descent: median loss over the seeds, with their range. Dotted: a predictor that knows"
+    " the current character only. Solid grey: the grammar's entropy. Unclipped, only small steps are safe; clipped as "
+    "the snippet does it, a steep slope is hardly descended."
 )
 
 
