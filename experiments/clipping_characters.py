@@ -75,8 +75,8 @@ def claims(df):
         ),
         ranking(
             "one rate", f"At the rate that suits clipping by the norm, {CHOSEN['norm']:g}, networks that are not "
-            "clipped, or elementwise, are thrown to a higher loss.", "derived",
-            {way: (one[way], one["norm"]) for way in ("none", "value")}, of="losses",
+            "clipped, or in another way, end with a higher loss.", "derived",
+            {way: (one[way], one["norm"]) for way in WAYS if way != "norm"}, of="losses",
         ),
         ranking(
             "squared against norm", "Clipped as the snippet does it, at the same threshold, a network ends with a "
@@ -87,7 +87,13 @@ def claims(df):
     return told(found, MISSES)
 
 
-MISSES = {}
+MISSES = {
+    "norm against none": "Unclipped, a rate a tenth as large keeps steps short enough, and ends 0.013 lower (medians "
+    "0.267 and 0.280); after the 5,000 updates of the search both were alike (0.296 and 0.299). On this text clipping "
+    "allows a larger rate, which gains nothing in the end.",
+    "squared against norm": "At ten times the norm's rate it gets nearly as far (medians 0.292 and 0.280). At the same "
+    "rate it ends at 0.888.",
+}
 
 
 def figures(df):
