@@ -16,7 +16,7 @@ PYTEST = RNNBENCH_NUM_THREADS=2 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help report docs test test-slow test-cuda test-peers lint format clean
+.PHONY: help report docs test test-slow test-paper test-cuda test-peers lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,10 +30,13 @@ docs: .venv/.installed ## write reports/cells/index.html: a page per cell, with 
 	@$(PY) -m rnnbench docs
 
 test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
-	@$(PYTEST) -m "not slow and not peers and not gpu and not cuda"
+	@$(PYTEST) -m "not slow and not paper and not peers and not gpu and not cuda"
 
 test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
 	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
+
+test-paper: .venv/.installed ## start a trial of each experiment's preset "paper", stop it, and see it go on
+	@$(PYTEST) -n 0 -m paper tests/test_paper.py
 
 test-cuda: .venv/.cuda ## install numba-cuda, and check every CUDA kernel without a GPU; with one, on it too
 	@NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m "cuda and not gpu" tests/test_cuda_simulator*.py
