@@ -35,7 +35,8 @@ learning.SAVE_AFTER = descent.SAVE_AFTER = 1.0
 name, path, results = sys.argv[1:]
 store = Store(Path(results))
 trials = campaign.plan([Experiment(name, Path(path), False)], "paper", "cpu", 0, {}, store=store)
-trial = max(trials, key=lambda t: t.setting["steps"] if {"steps", "rate"} <= t.setting.keys() else 0)
+longest = {t: max(t.setting.get(name, 0) for name in ("steps", "sequences")) for t in trials if "rate" in t.setting}
+trial = max(longest, key=longest.get) if longest else trials[0]
 print(trial.describe(), flush=True)
 outcome = campaign.run(store, [trial], executors.serial)
 sys.exit(130 if outcome.interrupted else outcome.counts["failed"])
@@ -56,8 +57,8 @@ class Run:
 
     @property
     def checkpoint(self):
-        """The file, if there is one."""
-        return next((self.results / "local" / self.name / ".unfinished").glob("*"), None)
+        """The file, if there is one; names of those that are being written begin with a dot."""
+        return next((self.results / "local" / self.name / ".unfinished").glob("[!.]*"), None)
 
     def wait(self, saves, seconds):
         """Wait for so many checkpoints to be written; less if the process ends or time is up. How many were."""
@@ -108,8 +109,7 @@ def test_a_stopped_trial_goes_on(name, tmp_path, capsys):
 
 def stopped_and_started(name, results):
     """Run a trial, stop it, run it again, stop it again; what happened in words."""
-    settings = Experiment(name, FOLDER / f"{name}.py", False).sweep("paper", "cpu")
-    trains = any({"steps", "rate"} <= setting.keys() for setting in settings)
+    trains = any("rate" in setting for setting in Experiment(name, FOLDER / f"{name}.py", False).sweep("paper", "cpu"))
     first = Run(name, results)
     written = first.wait(SAVES, PATIENCE if trains else SHORT)
     if first.process.poll() is not None and first.ended():
