@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rnnbench import Recurrent, cells
-from rnnbench.runner.discovery import find_experiments
+from rnnbench.runner.discovery import CHECKOUT, find_experiments
 
 ROOT = Path(__file__).resolve().parents[1]
 CALL = {"feed", "state", "outputs", "reverse"}  # what its methods take
@@ -140,6 +140,15 @@ def test_every_lecture_has_a_table_and_every_row_an_answer():
         assert rows and all(len(row) == 3 and all(row) for row in rows)
         for what, _, entry in rows:
             assert mentions(entry)[0] or re.match(r"a network: |any cell|the experiment `|`rnnbench", entry), what
+
+
+def test_where_networks_of_the_lectures_live_and_what_checks_and_trains_them():
+    rows = [row for row in table_rows(text_of("docs/lectures.md")) if len(row) == 4]
+    assert len(rows) > 15
+    for what, *entries in rows:
+        file, checks, trains = map(codes, entries)
+        assert file and checks and all((CHECKOUT / path).is_file() for path in file + checks), what
+        assert find_experiments().keys() >= {*trains} and (trains or "none" in entries[-1]), what
 
 
 def test_the_code_of_the_lectures_learns_an_initial_state():
