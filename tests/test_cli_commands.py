@@ -35,38 +35,54 @@ def bench(monkeypatch, capsys):
 
 
 TOYS = ("--experiments", "toys")
+EMPTY = (0, "nothing to run: the preset 'smoke' is empty here\n")
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tyo", *TOYS], "EXPERIMENT got 'tyo', did you mean 'toy'?"),
+        (["toy", *TOYS, "--preset", "quik"], "--preset got 'quik', did you mean 'quick'?"),
+        (["toy", *TOYS, "--preset", "zzz"], "--preset got 'zzz', expected one of smoke, quick, search, paper"),
+        (["toy", *TOYS, "--set", "rho"], "--set got 'rho', expected name=value or name=value1,value2"),
+        (["toy", *TOYS, "--set", "roh=1"], "--set got the unknown setting 'roh', did you mean 'rho'?"),
+        (["toy", *TOYS, "--set", "replica=x"], "--set replica: got 'x', expected an int"),
+        (["toy", *TOYS, "--set", "cell=toycel"], "--set cell: got 'toycel', did you mean 'toycell'?"),
+        (["toy", *TOYS, "--workers", "0"], "--workers got '0', expected an integer of at least 1"),
+        (["toy", *TOYS, "--workers", "-2"], "--workers got '-2', expected an integer of at least 1"),
+        (["toy", *TOYS, "--seed", "x"], "--seed got 'x', expected an integer of at least 0"),
+        (["toy", *TOYS, "--seed", "-1"], "--seed got '-1', expected an integer of at least 0"),
+        (
+            ["toy", *TOYS, "--device", "cuda"],
+            "--device got 'cuda', which toy can't use; expected cpu",
+        ),
+        (["toy", *TOYS, "--device", "gpu"], "--device got 'gpu', expected cpu or cuda"),
+        (
+            ["toy", "--experiments", "none"],
+            "--experiments got 'none', expected an existing folder of experiment",
+        ),
+        (["toy", *TOYS, "--cells", "none.py"], "--cells got 'none.py', expected a file"),
+        (["toy", *TOYS, "--nonsense"], "No such option: --nonsense"),
+        ([], "Missing argument 'EXPERIMENT...|all'. (see rnnbench --help)"),
+    ],
+)
+def test_a_mistake_in_what_is_to_run_is_one_sentence(bench, tmp_path, command, arguments, message):
+    test_a_mistake_is_one_sentence_and_exit_code_2(bench, [command, *arguments], message)
+    assert not list((tmp_path / "results").iterdir())
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "tyo", *TOYS], "EXPERIMENT got 'tyo', did you mean 'toy'?"),
-        (["run", "toy", *TOYS, "--preset", "quik"], "--preset got 'quik', did you mean 'quick'?"),
-        (["run", "toy", *TOYS, "--preset", "zzz"], "--preset got 'zzz', expected one of smoke, quick, search, paper"),
-        (["run", "toy", *TOYS, "--set", "rho"], "--set got 'rho', expected name=value or name=value1,value2"),
-        (["run", "toy", *TOYS, "--set", "roh=1"], "--set got the unknown setting 'roh', did you mean 'rho'?"),
-        (["run", "toy", *TOYS, "--set", "replica=x"], "--set replica: got 'x', expected an int"),
-        (["run", "toy", *TOYS, "--set", "cell=toycel"], "--set cell: got 'toycel', did you mean 'toycell'?"),
-        (["run", "toy", *TOYS, "--workers", "0"], "--workers got '0', expected an integer of at least 1"),
-        (["run", "toy", *TOYS, "--workers", "-2"], "--workers got '-2', expected an integer of at least 1"),
-        (["run", "toy", *TOYS, "--seed", "x"], "--seed got 'x', expected an integer of at least 0"),
-        (["run", "toy", *TOYS, "--seed", "-1"], "--seed got '-1', expected an integer of at least 0"),
-        (
-            ["run", "toy", *TOYS, "--device", "cuda"],
-            "--device got 'cuda', which toy can't use; expected cpu",
-        ),
-        (["run", "toy", *TOYS, "--device", "gpu"], "--device got 'gpu', expected cpu or cuda"),
         (
             ["run", "toy", *TOYS, "--results", "toys/toy.py"],
             "--results got 'toys/toy.py', expected a folder that can be ",
         ),
         (
-            ["run", "toy", "--experiments", "none"],
-            "--experiments got 'none', expected an existing folder of experiment",
+            ["plan", "toy", *TOYS, "--results", "toys/toy.py"],
+            "--results got 'toys/toy.py', expected a folder, and it is a file",
         ),
-        (["run", "toy", *TOYS, "--cells", "none.py"], "--cells got 'none.py', expected a file"),
-        (["run", "toy", *TOYS, "--nonsense"], "No such option: --nonsense"),
-        (["run"], "Missing argument 'EXPERIMENT...|all'. (see rnnbench --help)"),
         (["frobnicate"], "No such command 'frobnicate'. (see rnnbench --help)"),
         (["list", "cell"], "list got 'cell', did you mean 'cells'?"),
         (["list", "x"], "list got 'x', expected one of cells, tasks, experiments, devices"),
@@ -135,7 +151,10 @@ def test_run_resume_fail_and_report(bench, tmp_path):
 
 def test_an_empty_preset_is_told(bench, tmp_path):
     write_toy(tmp_path / "toys", source=TOY.replace("return [{", "return [] and [{"))
-    assert bench("run", "toy", *TOYS)[:2] == (0, "nothing to run: the preset 'smoke' is empty here\n")
+    assert bench("run", "toy", *TOYS)[:2] == EMPTY
+    assert bench("plan", "toy", *TOYS)[:2] == EMPTY
+    write_toy(tmp_path / "toys")
+    assert bench("plan", "toy", *TOYS, "--only", "toycell")[:2] == EMPTY
 
 
 def test_commit_writes_the_table(bench, tmp_path):
@@ -163,6 +182,54 @@ def test_damage_is_told(bench, tmp_path):
     code, out, err = bench("run", "toy", *TOYS)
     assert code == 0 and out.startswith("2 trials: 1 ok; 1 had") and "damaged" in err
     assert bench("report", *TOYS)[0] == 0
+
+
+def test_plan_tells_what_is_done_and_how_long_the_rest_takes(bench, tmp_path):
+    write_toy(tmp_path / "toys", "toy2")
+    code, out, err = bench("plan", "all", *TOYS)
+    assert (code, err) == (0, "") and not list((tmp_path / "results").iterdir())
+    assert [line.split() for line in out.splitlines()] == [
+        ["experiment", "trials", "done", "to", "run", "predicted", "unknown"],
+        ["toy", "2", "0", "2", "?", "2"],
+        ["toy2", "2", "0", "2", "?", "2"],
+        ["total", "4", "0", "4", "?", "4"],
+    ]
+    bench("run", "toy", *TOYS)
+    code, out, _ = bench("plan", "toy", *TOYS)
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["toy", "2", "2", "0", "0", "s", "0"],
+        ["total", "2", "2", "0", "0", "s", "0"],
+    ]
+
+
+def test_plan_tells_damage_and_takes_times_from_committed_results(bench, tmp_path):
+    bench("run", "toy", *TOYS, "--preset", "quick", "--commit")
+    damaged, *others = (tmp_path / "results" / "local" / "toy").glob("*.json")
+    damaged.write_text(damaged.read_text()[:-30])
+    for path in others:
+        path.unlink()
+    code, out, err = bench("plan", "toy", *TOYS, "--preset", "quick", "--workers", "2")
+    assert code == 0 and err.startswith("rnnbench: damaged, and not used: ") and str(damaged) in err
+    row = out.splitlines()[1].split()
+    assert row[:4] == ["toy", "4", "0", "4"] and row[5:] == ["s", "0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "trials", "done"),
+    [
+        ((), 2, 2),
+        (("--set", "rho=2.0,3.0"), 2, 1),
+        (("--set", "mode=plain,fail,diverge", "--set", "rho=0.5"), 3, 2),
+        (("--seed", "1"), 2, 0),
+        (("--preset", "quick"), 4, 2),
+    ],
+)
+def test_plan_counts_what_run_would_run(bench, options, trials, done):
+    bench("run", "toy", *TOYS)
+    bench("run", "toy", *TOYS, "--set", "mode=fail,diverge", "--set", "rho=0.5")
+    row = bench("plan", "toy", *TOYS, *options)[1].splitlines()[1].split()
+    assert row[:4] == ["toy", *map(str, (trials, done, trials - done))]
+    assert f"{trials} trials: " in (out := bench("run", "toy", *TOYS, *options)[1]) and f"; {done} had a" in out
 
 
 def test_a_pool_and_a_seed(bench, tmp_path):

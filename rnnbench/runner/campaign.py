@@ -12,7 +12,7 @@ from rnnbench.runner import progress
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.executors import Results
-from rnnbench.runner.record import DONE, seal
+from rnnbench.runner.record import is_done, seal
 from rnnbench.runner.running import announced
 from rnnbench.runner.settings import check_override_names, override, root_seed
 from rnnbench.runner.store import Damage, Store, with_preset
@@ -151,7 +151,7 @@ def run(
         outcome.damage += stored.damage
         for trial in (trial for trial in trials if trial.experiment.name == name):
             record = stored.by_key.get(trial.key)
-            if again or record is None or record["status"] not in DONE:
+            if again or not is_done(record):
                 todo.append(trial)
                 continue
             outcome.skipped += 1

@@ -82,6 +82,11 @@ def validate(record: Mapping) -> None:
         raise DamagedRecord(f"its field {where} is wrong: {first['msg']}") from error
 
 
+def is_done(record: Mapping | None) -> bool:
+    """Whether this is the result of a trial, which `run` leaves alone; None stands for no record."""
+    return record is not None and record["status"] in DONE
+
+
 def dump_lines(content: Mapping) -> str:
     """JSON with one line per top-level field: compact, yet readable and fit for a diff."""
     lines = (f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in content.items())
