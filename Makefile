@@ -16,7 +16,7 @@ PYTEST = RNNBENCH_NUM_THREADS=2 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help report docs test test-slow test-paper test-cuda test-peers lint format clean
+.PHONY: help report docs test test-fast test-slow test-paper test-cuda test-peers lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ docs: .venv/.installed ## write reports/cells/index.html: a page per cell, with 
 
 test: .venv/.installed ## run the test suite: no GPU, no CUDA packages, no peers
 	@$(PYTEST) -m "not slow and not paper and not peers and not gpu and not cuda"
+
+test-fast: .venv/.installed ## test one cell for each feature of the cell contract: about a minute
+	@$(PYTEST) --fast -m "not slow and not paper and not peers and not gpu and not cuda"
 
 test-slow: .venv/.installed ## run the slow tests that `make test` leaves out
 	@$(PYTEST) -m "slow and not peers and not gpu and not cuda"
