@@ -63,7 +63,7 @@ class Server:
         return sorted(arrays)
 
     def do_time(self, job: str, budget: float) -> dict[str, Any]:
-        """Time calls for about so many seconds, after some to warm up; `cores` is processor time over wall time, of all threads."""
+        """Time calls for about so many seconds; `cores` is processor time over wall time, of all threads."""
         spent = 0.0
         while spent < WARM_UP and self.last[job] < WARM_UP:
             spent += self._timed(job)
