@@ -36,8 +36,8 @@ def sweep(preset, device):
         return [_setting(cell, "20x8x16x32", peers=f"reference+{LOOP}", rounds=3) for cell in few]
     others = [name for name in cells.names() if name not in tasks.COMMON]
     if preset == "quick":
-        found = [_setting(cell, ONE, rounds=6) for cell in others]
-        return found + [_setting(cell, ONE, 2, rounds=6) for cell in TWICE if _processors() > 1]
+        found = [_setting(cell, ONE, rounds=10) for cell in others]
+        return found + [_setting(cell, ONE, 2, rounds=10) for cell in TWICE if _processors() > 1]
     counts = (1, 2) if _processors() > 1 else (1,)
     peers = f"reference+{LOOP}"
     return [_setting(cell, shape, n, peers, 9) for n in counts for shape in (ONE, *MORE) for cell in others]

@@ -36,7 +36,7 @@ def sweep(preset, device):
         return [_setting("tiny", LSTM, 1, rounds=3), _setting("tiny-replicas", RNN, 1, SEQUENTIAL, 3)]
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     most, every = min(THREADS, processors), "+".join(GOALS)
-    rounds = 6 if preset == "quick" else 15
+    rounds = 10 if preset == "quick" else 15
     found = []
     for threads in (most,) if preset == "quick" else sorted({1, most}):
         found += [_setting(load, every, threads, rounds=rounds) for load in LOADS]
