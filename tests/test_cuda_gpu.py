@@ -1,5 +1,9 @@
 """The CUDA drivers on a GPU: values and gradients against the reference, and the same bits run after run."""
 
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import odd_cells
 import pytest
@@ -61,6 +65,16 @@ def test_gpu_equals_reference(case, dtype, sizes, driver):
     for name, value in expected.items():
         assert got[name].dtype == dtype
         assert_close(got[name], value, DTYPES[dtype][0], name)
+
+
+@pytest.mark.skipif(shutil.which("compute-sanitizer") is None, reason="compute-sanitizer is not installed")
+@pytest.mark.parametrize("tool", ["memcheck", "racecheck", "synccheck"])
+def test_the_sanitizer_finds_nothing(tool):
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-m", "gpu"]
+    chosen = ["-k", "test_gpu_equals_reference and (jordan or leaky) and float32"]
+    command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "99", *tests, *chosen]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
