@@ -10,11 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnbench.peers import agree, cuda_floor, measure, own, spread
+from rnnbench.peers import cuda_floor, measure, own, spread
 from rnnbench.peers.cuda_engines import BARRIER, DRIVERS, OWN_PRODUCTS, PARTS, READ, TOLERANCE, TORCH_PRODUCTS, engines
-from rnnbench.peers.process import PeerError
-from rnnbench.peers.tasks import DIRECTIONS, FAILED, MISMATCH, OK, Task
-from rnnbench.peers.trial import Refused, enter, numbers, session
+from rnnbench.peers.tasks import DIRECTIONS, FAILED, OK, Task
+from rnnbench.peers.trial import Refused, enter, keep_who_agrees, numbers, session
 
 FLOOR = "floor"
 SECTION = 0.1  # seconds of a contestant in a round: a GPU takes some to reach its clock
@@ -53,7 +52,8 @@ def rows(task: Task, precision: str, peers: str, rounds: int, rng: np.random.Gen
             errors = {}
             if any(name not in PARTS for name in contestants):
                 expected = expected or reference(task, arrays)
-                errors = _compared(here, of, contestants, told, expected, TOLERANCE[precision])
+                compared = [name for name in contestants if name not in PARTS]
+                errors = keep_who_agrees(here, of, contestants, told, compared, expected, TOLERANCE[precision])
             measure.take_turns(list(contestants.values()), rounds, **{"section": SECTION} | timing)
             told |= {name: (FAILED, one.error) for name, one in contestants.items() if one.error}
             seconds = {name: one.seconds for name, one in contestants.items() if not one.error and one.seconds}
@@ -83,23 +83,6 @@ def _entered(here, given, task, wanted):
         except Refused as refusal:
             told[name] = refusal.outcome, str(refusal)
     return contestants, told
-
-
-def _compared(here, task, contestants, told, expected, tolerance):
-    """The errors of all engines; who is too far off, or fails, takes no further part."""
-    needed = ("y", "dx", *own.trained(task)) if task.training else ("y",)
-    errors = {}
-    for name in [name for name in contestants if name not in PARTS]:
-        try:
-            errors[name], problem = agree.disagreement(expected, here.results(contestants[name]), needed, tolerance)
-        except PeerError as error:
-            told[name] = FAILED, str(error)
-        else:
-            if problem is None:
-                continue
-            told[name] = MISMATCH, problem
-        del contestants[name]
-    return errors
 
 
 def _floors(here, task, precision, contestants, told, seconds):

@@ -109,18 +109,9 @@ def _direction(here, given, task, direction, names, rounds, timing):
             told[name] = refusal.outcome, str(refusal)
     if RNNBENCH not in contestants:
         raise PeerError(told[RNNBENCH][1])
-    ours, errors = here.results(contestants[RNNBENCH]), {}
-    needed = ("y", "dx", *own.trained(task)) if task.training else ("y",)
-    for name in [name for name in contestants if name not in (RNNBENCH, ROOF, *model.PARTS)]:
-        try:
-            errors[name], problem = agree.disagreement(ours, here.results(contestants[name]), needed)
-        except PeerError as error:
-            told[name] = FAILED, str(error)
-        else:
-            if problem is None:
-                continue
-            told[name] = MISMATCH, problem
-        del contestants[name]
+    ours = here.results(contestants[RNNBENCH])
+    compared = [name for name in contestants if name not in (RNNBENCH, ROOF, *model.PARTS)]
+    errors = keep_who_agrees(here, task, contestants, told, compared, ours, agree.TOLERANCE)
     watch = quiet.Watch(one.process.pid for one in contestants.values())
     measure.take_turns(list(contestants.values()), rounds, **timing)
     others = watch.others()
@@ -133,6 +124,30 @@ def _direction(here, given, task, direction, names, rounds, timing):
     if not modelled:
         return rows
     return [row for row in rows if row["peer"] not in model.PARTS] + [model.row(task, contestants, told, others)]
+
+
+def keep_who_agrees(
+    here: Session, task: Task, contestants: dict, told: dict, compared: Sequence[str], expected: dict, tolerance: float
+) -> dict[str, float]:
+    """Hold contestants against what is expected; who is too far off, or fails, takes no further part.
+
+    Returns
+    -------
+    dict
+        The error of each that gave results. `contestants` loses, and `told` gains, who takes no further part.
+    """
+    needed, errors = ("y", "dx", *own.trained(task)) if task.training else ("y",), {}
+    for name in compared:
+        try:
+            errors[name], problem = agree.disagreement(expected, here.results(contestants[name]), needed, tolerance)
+        except PeerError as error:
+            told[name] = FAILED, str(error)
+        else:
+            if problem is None:
+                continue
+            told[name] = MISMATCH, problem
+        del contestants[name]
+    return errors
 
 
 class Refused(Exception):
