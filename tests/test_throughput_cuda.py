@@ -16,7 +16,7 @@ from rnnbench.layout import Layout
 from rnnbench.peers import cuda_engines, cuda_floor, cuda_trial, measure, tasks, trial
 from rnnbench.peers.cuda_floor import Rates, Work
 from rnnbench.peers.process import PeerError
-from rnnbench.peers.tasks import NotSupported, Shape
+from rnnbench.peers.tasks import Shape
 from rnnbench.report import style
 from rnnbench.runner.record import encode_rows
 
@@ -323,75 +323,3 @@ def test_tables_and_figures_of_a_full_frame(tmp_path):
         assert len(panels) == 4
         assert [line.get_label() for line in panels[0].lines] == ["rnnbench", "PyTorch (cuDNN)", "floor"]
         assert all(len(line.get_xdata()) == 16 for line in panels[0].lines)
-
-
-# ---- PyTorch, as far as it goes without a GPU ----
-
-
-def torch_task(cell="lstm", direction="training", variant="layer ieee"):
-    return tasks.Task(cell, None, Shape(6, 3, 4, 5), direction, 1, variant)
-
-
-@pytest.mark.peers
-@pytest.mark.parametrize("precision", cuda_engines.PRECISIONS)
-@pytest.mark.parametrize("cell", tasks.COMMON)
-@pytest.mark.parametrize("direction", tasks.DIRECTIONS)
-def test_the_torch_layer_gives_the_reference_s_numbers(cell, direction, precision):
-    from rnnbench.peers import agree, own, torch_cuda
-
-    task = torch_task(cell, direction, f"layer {precision}")
-    arrays = own.make_arrays(task, np.random.default_rng(0))
-    job = torch_cuda.prepare(task, arrays, device="cpu")
-    got = job.arrays(job.call())
-    expected = cuda_trial.reference(task, arrays)
-    needed = ("y", "dx", *own.trained(task)) if task.training else ("y",)
-    assert set(got) >= {*needed, "h"}
-    error, problem = agree.disagreement(expected, got, needed, cuda_engines.TOLERANCE[precision])
-    assert problem is None
-    assert error > (1e-4 if precision in ("bf16", "fp16") else 0)  # it has 16 bits indeed
-    again = job.arrays(job.call())
-    for name in needed:  # gradients do not add up over calls
-        assert np.array_equal(again[name], got[name])
-
-
-@pytest.mark.peers
-@pytest.mark.parametrize("precision", cuda_engines.PRECISIONS)
-def test_torch_s_products_and_its_leave_for_tf32(precision):
-    import torch
-
-    from rnnbench.peers import torch_cuda
-
-    job = torch_cuda.prepare(torch_task(variant=f"products {precision}"), {}, device="cpu")
-    product = job.call()
-    assert product.shape == (18, 20)
-    assert product.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
-    assert job.arrays(product) == {"flops": 2 * 18 * 5 * 20}
-    assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == (precision == "tf32")
-    if hasattr(torch.backends.cudnn, "rnn"):
-        assert (torch.backends.cudnn.rnn.fp32_precision == "tf32") == (precision == "tf32")
-
-
-@pytest.mark.peers
-def test_torch_says_what_it_lacks():
-    import torch
-
-    from rnnbench.peers import torch_cuda
-
-    with pytest.raises(NotSupported, match="PyTorch has no gru layer"):
-        torch_cuda.prepare(torch_task("gru"), {}, device="cpu")
-
-    def told(built, available, cudnn):
-        backends = SimpleNamespace(
-            cuda=SimpleNamespace(is_built=lambda: built), cudnn=SimpleNamespace(is_available=lambda: cudnn)
-        )
-        cuda = SimpleNamespace(is_available=lambda: available)
-        with pytest.raises(NotSupported) as caught:
-            torch_cuda.require(SimpleNamespace(backends=backends, cuda=cuda, __version__="2.0"))
-        return str(caught.value)
-
-    assert told(False, False, False).startswith("this PyTorch (2.0) is built without CUDA: ")
-    assert told(True, False, False).startswith("PyTorch finds no GPU that it can use")
-    assert told(True, True, False).startswith("this PyTorch (2.0) has no cuDNN: ")
-    if not torch.cuda.is_available():
-        with pytest.raises(NotSupported):
-            torch_cuda.prepare(torch_task(), {})
