@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +15,8 @@ from numba.core import types
 import rnnbench
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import flat, gradients, pointwise, tile, walk
-from rnnbench.kernels.build import function_hash, token
+from rnnbench.kernels.build import function_hash
+from rnnbench.kernels.translate import compile_task
 from rnnbench.ops import tanh
 
 ROOT = Path(rnnbench.__file__).parent
@@ -60,7 +60,7 @@ def test_float32_tiles_have_no_doubles(a_contiguous):
     "function", [walk.forward, walk.backward, gradients.weights, flat.products], ids=lambda f: f.__name__
 )
 def test_float32_walks_have_no_doubles(function):
-    text = inspected(SimpleNamespace(_sig=types.void(token(types.float32).type, types.int64), _pyfunc=function))
+    text = inspected(compile_task(function, types.float32))
     assert "define" in text and "float" in text
     assert "double" not in text
 

@@ -14,10 +14,10 @@ from numba.core import types
 
 from rnnbench import Recurrent
 from rnnbench.kernels import split, threads
-from rnnbench.kernels.build import compile_pointer, token
 from rnnbench.kernels.crew import ASLEEP, count, look, meet
 from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.table import numbers
+from rnnbench.kernels.translate import compile_task
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def meet_often(build, task):
 
 
 def compiled(function):
-    return compile_pointer(function, types.void(token(types.float32).type, types.int64)).address
+    return compile_task(function, types.float32).address
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])

@@ -19,7 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from llvmlite import ir
 from numba import cfunc, njit
 from numba.core import types
-from numba.core.extending import NativeValue, models, register_jitable, register_model, typeof_impl, unbox
+from numba.core.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 from rnnbench import ops
 from rnnbench.kernels import host
@@ -60,11 +60,6 @@ def _unbox(typ, obj, context):
 def token(dtype: types.Float) -> Token:
     """Return the token for a precision."""
     return Token(dtype)
-
-
-def helper(function):
-    """Let compiled code call a function; Numba makes no wrapper for C callers, nor counts references."""
-    return register_jitable(no_cfunc_wrapper=True, _nrt=False)(function)
 
 
 @cache

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.extending import intrinsic
 
-from rnnbench.kernels.build import compile_pointer, helper, token
+from rnnbench.kernels.translate import compile_numbers
 
 SERVE, POST, WORK = 0, 1, 2
 ASLEEP, WAITING, JOB, QUIT = 0, 1, 2, 3
@@ -104,7 +104,6 @@ def _call(context, function, task):
     return types.void(types.int64, types.int64), codegen
 
 
-@helper
 def wait(address, least, pause):
     """Return when the number at an address is at least `least`."""
     tries = 0
@@ -113,7 +112,6 @@ def wait(address, least, pause):
         _hint(pause, tries > SPINS and pause != 0)
 
 
-@helper
 def meet(team):
     """Wait for the other threads of a team, if there are any.
 
@@ -126,7 +124,6 @@ def meet(team):
         wait(team[2], team[3], team[4])
 
 
-@helper
 def _do(job, helpers, pause):
     """Do tasks of a job until there are none, then wait until so many helpers are done."""
     task = count(job + NEXT)
@@ -169,4 +166,4 @@ def _crew(build, action, mailbox, job, number, pause):
 
 def address():
     """Return the address of the compiled function: ``int64 (void*, action, mailbox, job, number, pause)``."""
-    return compile_pointer(_crew, types.int64(token(types.float32).type, *[types.int64] * 5)).address
+    return compile_numbers(_crew, types.float32).address

@@ -8,9 +8,9 @@ import numpy as np
 from numba.core import types
 
 from rnnbench.kernels import flat, gradients, host, pack, symbols, tile, walk
-from rnnbench.kernels.build import compile_pointer, token
+from rnnbench.kernels.build import token
+from rnnbench.kernels.translate import compile_task
 
-I64, VOID = types.int64, types.void
 NUMBA_TYPES = {"float32": types.float32, "float64": types.float64}
 
 
@@ -43,7 +43,7 @@ class Engine:
 
     def _task(self, function):
         """Address of a function of a task's address."""
-        return compile_pointer(function, VOID(self.token.type, I64)).address
+        return compile_task(function, self.dtype).address
 
     @cached_property
     def forward(self):

@@ -6,8 +6,7 @@ The input's part of the gates (when a batch has too few rows to fill a tile), an
 from __future__ import annotations
 
 from rnnbench.kernels.program import ACTIVE, LANES, MOST, ROWS, SIZE, TILE, WIDTHS
-from rnnbench.kernels.raw import short_code
-from rnnbench.kernels.straight import smaller
+from rnnbench.kernels.raw import smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at, band, panels_of, put_parts
 
@@ -24,7 +23,6 @@ def products(build, task):
     sources   see :func:`rnnbench.kernels.walk.put_parts`; sources and out have no gaps between the rows of neighbouring
               steps
     """
-    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]

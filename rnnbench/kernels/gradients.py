@@ -7,7 +7,6 @@ their order; the chunks' sums are then added, last chunk first as BPTT meets the
 
 from __future__ import annotations
 
-from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
 from rnnbench.kernels.raw import (
     SUMS,
@@ -16,11 +15,11 @@ from rnnbench.kernels.raw import (
     clear_bytes,
     copy_bytes,
     copy_vectors,
+    larger,
     put_line,
-    short_code,
+    smaller,
     sum_rows,
 )
-from rnnbench.kernels.straight import larger, smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at
 
@@ -63,7 +62,6 @@ def weights(build, task):
              padded to whole vectors
     targets  per gate and panel: address and bytes per row of where the gradient of these columns goes
     """
-    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     tile, most, lanes, size = program[COLUMN_TILE], program[MOST], program[LANES], program[SIZE]
@@ -122,10 +120,8 @@ def weights(build, task):
                                 add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
 
 
-@helper
 def add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size):
     """Add the sums of some columns of da, over a chunk's running rows, to the gradient of the bias."""
-    short_code()
     column = first // lanes * lanes
     while column < stop:
         vectors = SUMS if column + SUMS * lanes <= da[g, 5] else 1
@@ -137,10 +133,8 @@ def add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size):
         column += vectors * lanes
 
 
-@helper
 def gather(build, target, row_bytes, buffers, i, first, columns, whole, active, t0, t1, lanes, size):
     """Lay some columns of a buffer side by side, running rows only; `whole` if its rows have room for whole vectors."""
-    short_code()
     vectors = (columns + lanes - 1) // lanes
     for t in range(t0, t1):
         source = at(buffers, i, 0, t, 0) + first * size
@@ -161,7 +155,6 @@ def columns_sum(build, task):
     `task` is the address of a line: addresses of the program and of room for the columns, line of the table, first and
     last column. Table of the program: buffer (5), address of the target.
     """
-    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     size, chunk, steps = program[SIZE], program[CHUNK], program[STEPS]

@@ -7,10 +7,9 @@ from numba.core import types
 from numba.core.extending import intrinsic
 
 from rnnbench.kernels import host
-from rnnbench.kernels.build import Build, helper
+from rnnbench.kernels.build import Build
 from rnnbench.kernels.program import LANES, SIZE
-from rnnbench.kernels.raw import clear_bytes, copy_bytes, copy_vectors, short_code
-from rnnbench.kernels.straight import larger, smaller
+from rnnbench.kernels.raw import clear_bytes, copy_bytes, copy_vectors, larger, smaller
 from rnnbench.kernels.table import numbers, table
 from rnnbench.ops.vector import element
 
@@ -25,7 +24,6 @@ def pack(build, task):
     A job is: kind, target, bytes from panel to panel (or vector to vector), source, bytes from row to row, rows,
     columns, then the gates of the group and the gate's number, or the panels.
     """
-    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     jobs, lanes, size = table(program, 0, LINE), program[LANES], program[SIZE]
@@ -39,10 +37,8 @@ def pack(build, task):
             vectors(out, apart, source, jobs[j, 5], jobs[j, 6], lanes, size)
 
 
-@helper
 def vectors(out, apart, source, given, width, lanes, size):
     """Lay out `width` numbers, of which only `given` have a source, as padded vectors."""
-    short_code()
     for first in range(0, width, lanes):
         target = out + first // lanes * apart
         filled = larger(0, smaller(lanes, given - first))
@@ -50,7 +46,6 @@ def vectors(out, apart, source, given, width, lanes, size):
         copy_bytes(target, source + first * size, filled * size)
 
 
-@helper
 def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, lanes, size):
     """Lay out a block for forward products: a column of the tile is a unit of a gate, k runs over the source.
 
@@ -60,7 +55,6 @@ def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, 
         Vector ``unit_vector * gates + gate`` of the panels is written.
     weights, row_bytes : address of a (count, width) matrix, bytes from row to row
     """
-    short_code()
     lane_bytes = lanes * size
     step = 2 * lane_bytes  # from k to k
     for vector in range((count + lanes - 1) // lanes):
@@ -78,10 +72,8 @@ def units(build, out, per_panel, weights, row_bytes, count, width, gates, gate, 
                 copy_bytes(target + k * step + lane * size, source + lane * row_bytes + k * size, size)
 
 
-@helper
 def columns(build, out, per_panel, panels, weights, row_bytes, count, width, lanes, size):
     """Lay out a (count, width) matrix as it is: a column of the tile is a column of it, k runs over its rows."""
-    short_code()
     lane_bytes = lanes * size
     for panel in range(panels):
         target, first = out + panel * per_panel, panel * 2 * lanes

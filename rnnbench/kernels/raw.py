@@ -24,19 +24,14 @@ def _call(builder, address, arguments, width):
     builder.call(function, [ir.Constant(POINTER, None), *arguments])
 
 
-@intrinsic
-def short_code(context):
-    """Ask for short code in the function at work.
+def smaller(x, y):
+    """The smaller of two numbers."""
+    return x if x < y else y
 
-    Functions that read tables and call others spend no time in loops of their own; unrolled, they take longer to
-    compile and run no faster.
-    """
 
-    def codegen(context, builder, sig, args):
-        builder.function.attributes.add("optsize")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+def larger(x, y):
+    """The larger of two numbers."""
+    return y if x < y else x
 
 
 @intrinsic

@@ -6,20 +6,16 @@ bits of the product.
 
 from __future__ import annotations
 
-from rnnbench.kernels.build import helper
 from rnnbench.kernels.program import ACTIVE, CHUNK, LANES, ROWS, SIZE, STEPS
-from rnnbench.kernels.raw import add_numbers, clear_bytes, copy_bytes, copy_numbers, put_number, short_code
-from rnnbench.kernels.straight import smaller
+from rnnbench.kernels.raw import add_numbers, clear_bytes, copy_bytes, copy_numbers, put_number, smaller
 from rnnbench.kernels.table import numbers, table
 
 NUMBER = 8  # bytes of a symbol
 NONE, TOTAL, SUM = range(3)  # what a symbol has
 
 
-@helper
 def start_gates(build, out, out_row, bias, panels, per_panel, symbols, rows, vectors, lanes, size):
     """Let the gates of some rows start from the bias and the column of each row's symbol."""
-    short_code()
     for r in range(rows):
         target, column = out + r * out_row, panels + numbers(symbols)[r] * 2 * lanes * size
         copy_bytes(target, bias, vectors * lanes * size)
@@ -53,7 +49,6 @@ def gradients(build, task):
     input    address of the symbols, how many there are to choose from, units of a strip
     gates    the buffer of a gate's da (5), its units, then the gradient of its block: address, bytes per row
     """
-    short_code()
     mine = numbers(task)
     program = numbers(mine[0])
     given, gates = table(program, 0, 3), table(program, 1, 8)
@@ -69,13 +64,11 @@ def gradients(build, task):
             )
 
 
-@helper
 def add_up(build, program, symbols, da, da_row, column, column_row, width, scratch, vocabulary):
     """Add da of some units to the columns of the symbols.
 
     Every symbol has a sum over the chunk at work, a total, and a mark: whether it has a total, and a sum besides.
     """
-    short_code()
     size, rows, steps, chunk = program[SIZE], program[ROWS], program[STEPS], program[CHUNK]
     active, marks, sums = numbers(program[ACTIVE]), numbers(scratch), scratch + vocabulary * NUMBER
     clear_bytes(scratch, vocabulary * NUMBER)

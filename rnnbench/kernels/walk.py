@@ -10,7 +10,6 @@ A buffer of T + lag rows in time is addressed as a ring, so that inference can k
 
 from __future__ import annotations
 
-from rnnbench.kernels.build import helper
 from rnnbench.kernels.crew import meet
 from rnnbench.kernels.program import ACTIVE, BEFORE, LANES, MOST, ROWS, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
 from rnnbench.kernels.raw import (
@@ -20,15 +19,14 @@ from rnnbench.kernels.raw import (
     call_tile,
     clear_bytes,
     copy_bytes,
+    larger,
     put_line,
-    short_code,
+    smaller,
 )
-from rnnbench.kernels.straight import larger, smaller, straight, where
 from rnnbench.kernels.symbols import NUMBER, start_gates
 from rnnbench.kernels.table import numbers, table
 
 
-@straight(tables=["table"])
 def at(table, line, c, t, row):
     """Address of a buffer's row; the buffer is described by five columns of a table's line, from column c.
 
@@ -38,20 +36,17 @@ def at(table, line, c, t, row):
     return table[line, c] + slot * table[line, c + 3] + row * table[line, c + 4]
 
 
-@helper
 def put_parts(lines, sources, first, stop, t, row):
     """Write the parts of A of a product, as tiles read them, for one step; return where they end.
 
     `sources` lines: buffer (5), numbers in a row, address of the packed panels, bytes per panel.
     """
-    short_code()
     for s in range(first, stop):
         put_line(lines, at(sources, s, 0, t, row), sources[s, 4], sources[s, 5])
         lines += 24
     return lines
 
 
-@helper
 def panels_of(sources, first, stop, vector):
     """Address of the panel that starts with a vector, and bytes per panel; the sources' panels follow one another."""
     if first == stop:
@@ -59,10 +54,8 @@ def panels_of(sources, first, stop, vector):
     return sources[first, 6] + vector // 2 * sources[first, 7], sources[first, 7]
 
 
-@helper
 def product(tile, widths, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row, lane_bytes):
     """`count` vectors of a matrix product for `rows` rows, from a panel on: wide tiles, then narrower for the rest."""
-    short_code()
     width = widths[rows]
     while count > 0:
         while width > count:
@@ -76,18 +69,15 @@ def product(tile, widths, parts, stop, row, rows, b, per_panel, count, out, out_
         b += done // 2 * per_panel
 
 
-@straight()
 def share(vectors, part, parts):
     """First vector of a part; an even number, because weights are packed in panels of two vectors."""
     return smaller(vectors, (vectors * part // parts + 1) // 2 * 2)
 
 
-@helper
 def band(
     tile, widths, most, lane_bytes, parts, stop, row, rows, b, per_panel, count, out, out_row, init, init_row
 ):  # fmt: skip
     """A product for some neighbouring rows, panel by panel: the tiles of all rows find the panel in cache."""
-    short_code()
     tiles = (rows + most - 1) // most
     together = larger(count, 1) if tiles == 1 else widths[(rows + tiles - 1) // tiles]
     for v in range(0, count, together):
@@ -116,7 +106,6 @@ def forward(build, task):
     outputs  target buffer (5), source buffer (5), bytes to copy
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
     """
-    short_code()
     mine, team = numbers(task), numbers(task + 32)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
@@ -179,7 +168,6 @@ def forward(build, task):
                     copy_bytes(at(feeds, f, 0, t, r) + start, at(feeds, f, 5, t, r) + start, size)
 
 
-@straight(tables=["team"], results=2)
 def own_bytes(size, lane_bytes, team):
     """Where this part's units of a row start, and how many bytes they are."""
     vectors = (size + lane_bytes - 1) // lane_bytes
@@ -187,10 +175,9 @@ def own_bytes(size, lane_bytes, team):
     return start, larger(0, smaller(size, share(vectors, team[0] + 1, team[1]) * lane_bytes) - start)
 
 
-@straight()
 def mask_after(mask, per_step, t, steps):
     """Address of the flags of the rows that step t + 1 feeds; 0 after the last step."""
-    return where(t + 1 < steps, mask + (t + 1) * per_step, 0)
+    return mask + (t + 1) * per_step if t + 1 < steps else 0
 
 
 def backward(build, task):
@@ -208,7 +195,6 @@ def backward(build, task):
     states   gradient buffer (5), gradient of the final state: address, bytes per step, bytes per row, numbers, lag
     feeds    gradient buffer (5), bytes per row, address and bytes per step of the mask
     """
-    short_code()
     mine, team = numbers(task), numbers(task + 32)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
@@ -252,10 +238,8 @@ def backward(build, task):
                     clear_bytes(at(slots, v, 0, t - lag, r) + start, here)
 
 
-@helper
 def start_rows(build, states, size, lane_bytes, team, t, first, stop):
     """Rows that end at step t start with the gradient by their final state."""
-    short_code()
     for s in range(len(states)):
         start, here = own_bytes(states[s, 8] * size, lane_bytes, team)
         for back in range(states[s, 9]):
@@ -264,10 +248,8 @@ def start_rows(build, states, size, lane_bytes, team, t, first, stop):
                 add_numbers(build, at(states, s, 0, t - back, r) + start, source, here // size)
 
 
-@helper
 def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
     """No gradient reaches a value of step t that was replaced before step t + 1 read it."""
-    short_code()
     for f in range(len(feeds)):
         start, size = own_bytes(feeds[f, 5], lane_bytes, team)
         mask = mask_after(feeds[f, 6], feeds[f, 7], t, steps)
@@ -276,7 +258,6 @@ def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
                 clear_bytes(at(feeds, f, 0, t, r) + start, size)
 
 
-@helper
 def spread(tile, widths, most, lane_bytes, products, sources, p, lines, team, t, first, count):
     """Add da times the weights to this part's units of the gradient of one source vector."""
     v, v_stop = share(products[p, 7], team[0], team[1]), share(products[p, 7], team[0] + 1, team[1])

@@ -9,10 +9,10 @@ from numba.core import types
 
 from rnnbench.contract import probe
 from rnnbench.kernels import memory, pointwise, threads
-from rnnbench.kernels.build import compile_pointer, token
 from rnnbench.kernels.engine import engine
 from rnnbench.kernels.raw import call_stage, copy_bytes
 from rnnbench.kernels.table import numbers
+from rnnbench.kernels.translate import compile_task
 from rnnbench.peers import model, own
 from rnnbench.peers.tasks import Job, Task
 
@@ -46,7 +46,7 @@ def _copy(task, layout):
 
 def compiled(function):
     """Address of a function of a task."""
-    return compile_pointer(function, types.void(token(types.float32).type, types.int64)).address
+    return compile_task(function, types.float32).address
 
 
 def _move(build, task):
