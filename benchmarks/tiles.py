@@ -26,6 +26,7 @@ def repeat(count, function, rows, vectors, out, row_bytes, part, b, panel):
 def rate(rows, vectors, k):
     """Best of some rounds, in GF/s."""
     e = engine("float32")
+    e.tile_rows.want({rows})
     panels = -(-vectors // tile.PANEL)
     a, b = memory.zeros((rows, k), np.float32), memory.zeros((panels, k, tile.PANEL, e.lanes), np.float32)
     out = memory.zeros((rows, vectors * e.lanes), np.float32)
@@ -33,8 +34,8 @@ def rate(rows, vectors, k):
     count = int(OPERATIONS / work) + 1
     part = np.array([memory.address(a), a.strides[0], k])
     arguments = (
-        e.tile_rows, rows, vectors, memory.address(out), out.strides[0], memory.address(part), memory.address(b),
-        b.strides[0],
+        e.tile_rows.address, rows, vectors, memory.address(out), out.strides[0], memory.address(part),
+        memory.address(b), b.strides[0],
     )  # fmt: skip
     repeat(1, *arguments)
     best = np.inf

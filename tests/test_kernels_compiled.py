@@ -51,9 +51,10 @@ def test_a_double_would_be_seen():
     assert "double" in llvm_of(stage, types.float64, pointwise.FORWARD)
 
 
+@pytest.mark.parametrize("rows", [1, 3, tile.max_rows()])
 @pytest.mark.parametrize("a_contiguous", [True, False])
-def test_float32_tiles_have_no_doubles(a_contiguous):
-    assert "double" not in inspected(tile.compiled(types.float32, a_contiguous))
+def test_float32_tiles_have_no_doubles(a_contiguous, rows):
+    assert "double" not in inspected(tile.compiled(types.float32, a_contiguous, rows))
 
 
 @pytest.mark.parametrize(

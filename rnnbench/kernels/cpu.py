@@ -20,7 +20,7 @@ from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.products import input_gradients, products_ahead, weight_gradients
 from rnnbench.kernels.program import BEFORE, TRUNCATE
 from rnnbench.kernels.reference import row_lengths
-from rnnbench.kernels.split import blocks_of, walk
+from rnnbench.kernels.split import blocks_of, running, walk, want_tiles
 
 FEW_ROWS = 6  # of a block, up to which the input's products are made for all steps at once
 PLANS = 64  # kept per layout
@@ -128,6 +128,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     program = plan.program.at(addresses)
     if plan.ahead:
         products_ahead(sizes, program, active)
+    want_tiles(sizes, running(active, blocks), plan.bands)
     walk(sizes.engine.forward, sizes, program, blocks, plan.scratch)
     program.done()
     final = {}
@@ -155,7 +156,9 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     addresses |= {f"state {name}": memory.address(value) for name, value in dstate.items()}
     addresses |= {f"mask {name}": memory.address(mask) for name, mask in tape.masks.items()}
     program = back.walk.at(addresses, {TRUNCATE: truncate or 0, BEFORE: before})
-    walk(sizes.engine.backward, sizes, program, blocks_of(sizes, tape.active), back.scratch)
+    blocks = blocks_of(sizes, tape.active)
+    want_tiles(sizes, running(tape.active, blocks), [sizes.rows])
+    walk(sizes.engine.backward, sizes, program, blocks, back.scratch)
     program.done()
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}

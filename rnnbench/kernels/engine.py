@@ -33,13 +33,13 @@ class Engine:
 
     @cached_property
     def tile_rows(self):
-        """Address of the tile for A with rows contiguous in k."""
-        return tile.address(self.dtype, True)
+        """The tiles for A with rows contiguous in k."""
+        return tile.Tiles(self.dtype, True)
 
     @cached_property
     def tile_columns(self):
-        """Address of the tile for A with columns contiguous in rows."""
-        return tile.address(self.dtype, False)
+        """The tiles for A with columns contiguous in rows."""
+        return tile.Tiles(self.dtype, False)
 
     def _task(self, function):
         """Address of a function of a task's address."""

@@ -33,6 +33,8 @@ class ForwardPlan:
         By vector: what was made, and what later steps read in its place (they differ where a state is fed).
     work : list of lists of Lane
         By stage: values saved for BPTT, which da and dp replace.
+    bands : set of int
+        Rows of the bands of the stages.
     backward : rnnbench.kernels.backward_plan.BackwardPlan or None
         Made when it is first needed.
     program : Program
@@ -49,6 +51,7 @@ class ForwardPlan:
         for number in range(len(sizes.layout.cell.stages)):
             self._stage(number, keep, ahead)
         most = max(row * rows for row, rows in zip(stages.values[7::9], stages.values[8::9], strict=True))
+        self.bands = set(stages.values[8::9])
         self.scratch = 32 * len(operands) + 24 * len(sources) + 64 + most
         tables = [stages, groups, sources, operands, self._outputs(), self._feeds(), lines, flat_sources]
         self.program = Program((sizes.header(), tables), replicas=sizes.replicas)

@@ -55,7 +55,7 @@ class Sizes:
     def header(self, chunk=0):
         """What every program starts with."""
         e = self.engine
-        tiles = e.tile_rows, e.tile_columns if chunk else 0
+        tiles = e.tile_rows.address, e.tile_columns.address if chunk else 0
         widths = memory.address(e.widths)
         return (*tiles, e.most, e.lanes, self.dtype.itemsize, widths, Ref("active"), self.steps, self.rows, chunk)
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from rnnbench.kernels import gradients, memory, ragged, symbols, threads
-from rnnbench.kernels.split import workers_for
+from rnnbench.kernels.flat import TILES
+from rnnbench.kernels.split import running, want_tiles, workers_for
 from rnnbench.kernels.tile import PARTS_BYTES
 
 FLAT_ROWS = 192  # rows of one task of a flat product, about
@@ -44,6 +45,9 @@ def at_once(sizes, program, table, active):
     workers = workers_for(sizes, active)
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
+    lengths = {sizes.steps // count, -(-sizes.steps // count)}
+    counts = {sizes.rows * length for length in lengths} | running(active, [(0, sizes.rows)])
+    want_tiles(sizes, counts, [sizes.engine.most * TILES])
     _, tasks = program.once(("flat", table, count), lambda: _flat_tasks(sizes, program, table, count))
     threads.run(sizes.engine.products, tasks)
 
@@ -74,7 +78,9 @@ def _gradient_tasks(plan, program, pieces):
     for section, (width, panels) in enumerate(plan.weights):
         together = gradients.panels_together(panels, most_rows, 2 * e.lane_bytes)
         room = max(room, gradients.scratch_bytes(e.most, e.lanes, size, most_rows, together))
-        split = [(0, *cut, most_rows, together) for cut in _cuts(width, pieces, e.most)]
+        cuts = _cuts(width, pieces, e.most)
+        e.tile_columns.want({n for a, b in cuts for n in (min(e.most, b - a), (b - a) % e.most)})
+        split = [(0, *cut, most_rows, together) for cut in cuts]
         tasks.append(program.tasks(split, section))
     if tasks:
         yield e.weights, *_with_rooms(tasks, room)

@@ -11,6 +11,7 @@ from numba.core.extending import intrinsic
 
 from rnnbench.kernels import host
 from rnnbench.kernels.build import Build
+from rnnbench.kernels.table import word
 from rnnbench.ops.vector import element
 
 SUMS = 4  # vectors of a row that are summed side by side
@@ -36,12 +37,13 @@ def larger(x, y):
 
 @intrinsic
 def call_tile(
-    context, function, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels
+    context, table, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels
 ):  # fmt: skip
-    """Call the tile at an address, see :mod:`rnnbench.kernels.tile`."""
+    """Call the tile of so many rows of a table of addresses, see :mod:`rnnbench.kernels.tile`."""
 
     def codegen(context, builder, sig, args):
-        _call(builder, args[0], args[1:], 12)
+        function = builder.load(word(builder, args[0], args[1]), typ=I64)
+        _call(builder, function, args[1:], 12)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 13), codegen

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from rnnbench.kernels import memory, threads
+from rnnbench.kernels.tile import heights
 
 SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
 LARGE = 2**24  # bytes of weights that are better read once for all rows than once per thread
@@ -43,6 +44,19 @@ def blocks_of(sizes, active):
     done = np.cumsum(lengths)
     cuts = np.searchsorted(done * share, done[-1] * np.arange(1, share)) + 1
     return list(pairwise([0, *np.unique(cuts[cuts < rows]).tolist(), rows]))
+
+
+def running(active, blocks):
+    """Return how many rows of a block run at some step or other."""
+    if not blocks or not len(active) or active[-1] >= blocks[-1][1]:
+        return {stop - first for first, stop in blocks}
+    steps = active[np.flatnonzero(np.diff(active, append=0))]  # the last of those of equally many rows
+    return {int(n) for first, stop in blocks for n in np.minimum(steps, stop) - first if n > 0}
+
+
+def want_tiles(sizes, counts, bands):
+    """Have the tiles compiled that products of so many rows take, of which some are made together."""
+    sizes.engine.tile_rows.want(frozenset().union(*(heights(n, band) for n in counts for band in bands)))
 
 
 def walk(function, sizes, program, blocks, scratch):

@@ -8,20 +8,21 @@ with the sum taken in the order of k, one fused multiply-add each, whatever the 
 do not depend on its neighbours. (Where A has its rows side by side, the sum is made first and init added last.) B lies
 in panels of two vectors, ``[panel][k][2][lanes]``. A may lie in several parts, one after another in k: the gates of a
 step are one product of x and h. One call makes several tiles side by side, so that the sums stay in registers from
-part to part and a call costs little beside its loops. All the shapes of :func:`shapes` are unrolled inside one
-compiled function, which drivers call by its address.
+part to part and a call costs little beside its loops. The shapes of :func:`shapes` with the same rows are unrolled
+inside one compiled function, which drivers find by its rows in a table of addresses.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.extending import intrinsic
 
-from rnnbench.kernels import host
-from rnnbench.kernels.build import compile_pointer, token
+from rnnbench.kernels import host, memory
+from rnnbench.kernels.build import Build, compile_pointer
 from rnnbench.ops.primitives import call_llvm
 from rnnbench.ops.vector import element
 
@@ -118,6 +119,18 @@ class _Emitter:
         start = [self.tiles, self.out, self.init, self.b]
         self.loop("tile", start, lambda values: b.icmp_signed(">", values[0], I64(0)), one)
 
+    def row_by_row(self, rows, vectors):
+        """The same for any number of rows, in tiles of one row."""
+        first = self.out, self.init, self.row
+        with cgutils.for_range(self.builder, rows, intp=I64) as loop:
+            apart = self.out_rows, self.init_rows, I64(1)
+            self.out, self.init, self.row = (
+                self.builder.add(start, self.builder.mul(loop.index, step))
+                for start, step in zip(first, apart, strict=True)
+            )
+            self.emit(1, vectors)
+        self.out, self.init, self.row = first
+
     def tile(self, rows, vectors, out, init, panel):
         """One tile: the sums stay in registers through all parts of A."""
         b, width = self.builder, self.lanes * self.size
@@ -142,6 +155,8 @@ class _Emitter:
         a, stride, count = (self.load(part, I64(8 * i), I64) for i in range(3))
         if self.a_contiguous:  # rows of A a stride apart, k in steps of one number
             a_rows = [b.add(a, b.mul(stride, b.add(self.row, I64(r)))) for r in range(rows)]
+        else:
+            a = b.add(a, b.mul(self.row, I64(self.size)))
         panels = [b.add(panel, b.mul(self.b_panels, I64(p))) for p in range((vectors + PANEL - 1) // PANEL)]
 
         def one(values):
@@ -178,20 +193,24 @@ class _Emitter:
         branch.set_metadata("llvm.loop", loop)
 
 
-def _switch(a_contiguous):
+def _of_height(a_contiguous):
     @intrinsic
     def emit_tile(context, build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels):
         def codegen(context, builder, sig, args):
             rows, vectors, *others = args[1:]
-            emitter = _Emitter(builder, sig.args[0].dtype, others, a_contiguous)
+            emitter, height = _Emitter(builder, sig.args[0].dtype, others, a_contiguous), int(sig.args[0].body)
             done = builder.append_basic_block("tile_done")
-            chosen = builder.add(builder.mul(rows, I64(64)), vectors)
-            switch = builder.switch(chosen, done)
+            switch = builder.switch(vectors, done)
             for r, v in shapes(8 if a_contiguous else PANEL):
+                if r != height:
+                    continue
                 block = builder.append_basic_block(f"tile_{r}x{v}")
-                switch.add_case(I64(r * 64 + v), block)
+                switch.add_case(I64(v), block)
                 builder.position_at_end(block)
-                emitter.emit(r, v)
+                if height == 1:
+                    emitter.row_by_row(rows, v)
+                else:
+                    emitter.emit(height, v)
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
@@ -201,8 +220,8 @@ def _switch(a_contiguous):
     return emit_tile
 
 
-_emit_rows = _switch(a_contiguous=True)
-_emit_columns = _switch(a_contiguous=False)
+_emit_rows = _of_height(a_contiguous=True)
+_emit_columns = _of_height(a_contiguous=False)
 
 
 def _tile_rows(build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels):
@@ -213,8 +232,8 @@ def _tile_columns(build, rows, vectors, tiles, out, out_rows, init, init_rows, p
     _emit_columns(build, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels)
 
 
-def address(dtype: types.Float, a_contiguous: bool) -> int:
-    """Return the address of the compiled tile.
+def compiled(dtype: types.Float, a_contiguous: bool, rows: int):
+    """Return the compiled tile of so many rows, which has an ``address``.
 
     Parameters
     ----------
@@ -222,6 +241,8 @@ def address(dtype: types.Float, a_contiguous: bool) -> int:
     a_contiguous : bool
         True: rows of A are a stride apart and contiguous in k. False: steps of k are a stride apart and rows are
         neighbours.
+    rows : int
+        1: a tile that takes any number of rows, one after another.
 
     Notes
     -----
@@ -229,10 +250,41 @@ def address(dtype: types.Float, a_contiguous: bool) -> int:
     bytes per row; first and last line of the parts of A, and the row of A to start with; address of the first panel
     and bytes per panel. A line of a part: address of A, its stride in bytes, numbers in k.
     """
-    return compiled(dtype, a_contiguous).address
-
-
-def compiled(dtype: types.Float, a_contiguous: bool):
-    """Return the compiled tile."""
-    signature = types.void(token(dtype).type, *[types.int64] * ARGUMENTS)
+    signature = types.void(Build(dtype, str(rows)), *[types.int64] * ARGUMENTS)
     return compile_pointer(_tile_rows if a_contiguous else _tile_columns, signature)
+
+
+class Tiles:
+    """The tiles of one kind, each compiled when a call is to use it: all of them take most of a second.
+
+    A tile that was not asked for goes row by row, which is slow but has the same bits.
+
+    Attributes
+    ----------
+    address : int
+        Of the tiles' addresses by their rows.
+    """
+
+    def __init__(self, dtype, a_contiguous):
+        self.dtype, self.a_contiguous, self.known = dtype, a_contiguous, {0, 1}
+        self.table = np.full(max_rows() + 1, compiled(dtype, a_contiguous, 1).address)
+        self.address = memory.address(self.table)
+
+    def want(self, heights):
+        """Compile the tiles of these numbers of rows."""
+        for rows in heights - self.known:
+            self.table[rows] = compiled(self.dtype, self.a_contiguous, rows).address
+            self.known.add(rows)
+
+
+@cache
+def heights(rows: int, together: int) -> frozenset[int]:
+    """Return the rows of the tiles of a product of so many rows, of which some are made together.
+
+    See :func:`rnnbench.kernels.walk.band`.
+    """
+    found = set()
+    for band in {min(rows, together), rows % together} - {0}:
+        tiles = -(-band // max_rows())
+        found |= {band // tiles, -(-band // tiles)}
+    return frozenset(found)
