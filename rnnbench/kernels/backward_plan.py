@@ -24,16 +24,21 @@ class BackwardPlan:
     ----------
     flow : dict of Lane
         A gradient per differentiable vector: the step at work and as many past ones as the vector is carried.
-    walk, dx : Program
-        Of :func:`rnnbench.kernels.walk.backward` and :func:`rnnbench.kernels.flat.products` (None: no gate reads x).
-    after : Program
-        What adds to the gradients by the weights, with the sections that follow.
+    program : Program
+        With a section for each of the functions that follow.
+    sections : dict of int
+        Numbers of the sections there are: ``"walk"`` of :func:`rnnbench.kernels.walk.backward`, ``"dx"`` of
+        :func:`rnnbench.kernels.flat.products`, from ``"weights"`` on those of
+        :func:`rnnbench.kernels.gradients.weights` (one per set of gates with the same sources), ``"columns"`` of
+        :func:`rnnbench.kernels.gradients.columns_sum`, ``"symbols"`` of :func:`rnnbench.kernels.symbols.gradients`.
+    scratch : int
+        Bytes that the walk works in.
     weights : list of (width, panels)
-        The first sections: of :func:`rnnbench.kernels.gradients.weights`, one per set of gates with the same sources.
+        Of each section of weights.
     columns : list of int
-        Width of each trained unit parameter; the next section is of :func:`rnnbench.kernels.gradients.columns_sum`.
-    symbols : bool
-        Whether x is symbols; the last section is of :func:`rnnbench.kernels.symbols.gradients` then.
+        Width of each trained unit parameter.
+    da_bytes : int
+        Of one step.
     """
 
     def __init__(self, forward, packing, chunk):
@@ -52,11 +57,19 @@ class BackwardPlan:
             self.stages, self.operands, self.products, self.sources, self._slots(), self._dy(), self._states(),
             self._feeds(),
         ]  # fmt: skip
-        self.walk = Program((sizes.header(), tables), replicas=sizes.replicas)
         self.scratch = 24 * (len(self.operands) + len(self.sources)) + 64
-        self.dx = None if sizes.symbols else self._input_program()
-        self.weights, self.columns, self.symbols = [], [], sizes.symbols
-        columns, sections = Table(6), []
+        self.chunk = chunk
+        self.da_bytes = sum(
+            lane.per_step
+            for stage, lanes in zip(layout.cell.stages, forward.work, strict=True)
+            for lane in lanes[: len(stage.gates)]
+        )
+        self.weights, self.columns, self.sections, sections = [], [], {"walk": 0}, [tables]
+        dx, columns = None if sizes.symbols else self._input_tables(), Table(6)
+        if dx:
+            self.sections["dx"] = len(sections)
+            sections.append(dx)
+        self.sections["weights"] = len(sections)
         for number, (stage, width) in enumerate(zip(layout.cell.stages, layout.stage_widths, strict=True)):
             work = forward.work[number]
             lanes = dict(zip((g.name for g in stage.gates), work, strict=False))
@@ -67,9 +80,13 @@ class BackwardPlan:
             for name, lane in zip(layout.trained_parameters[number], work[len(stage.gates) :], strict=False):
                 columns.add(*lane.line(), Ref(f"d {name}", 0, width * sizes.dtype.itemsize))
                 self.columns.append(width)
-        sections += [[columns]] if self.columns else []
-        sections += [self._symbol_tables()] if self.symbols else []
-        self.after = Program(*((sizes.header(chunk), tables) for tables in sections), replicas=sizes.replicas)
+        if self.columns:
+            self.sections["columns"] = len(sections)
+            sections.append([columns])
+        if sizes.symbols:
+            self.sections["symbols"] = len(sections)
+            sections.append(self._symbol_tables())
+        self.program = Program(*((sizes.header(chunk), tables) for tables in sections), replicas=sizes.replicas)
 
     def _stage(self, number):
         sizes, layout, forward = self.sizes, self.sizes.layout, self.forward
@@ -155,7 +172,7 @@ class BackwardPlan:
                 table.add(*lane.line(), lane.per_row, Ref(f"mask {name}"), self.sizes.rows)
         return table
 
-    def _input_program(self):
+    def _input_tables(self):
         sizes, layout = self.sizes, self.sizes.layout
         lines, sources = Table(13), Table(8)
         shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.vectors(layout.input_size) * sizes.lanes)
@@ -169,7 +186,7 @@ class BackwardPlan:
                 start = target
         if not len(lines) or not layout.input_size:
             return None
-        return Program((sizes.header(), [lines, sources]), replicas=sizes.replicas)
+        return [lines, sources]
 
     def _weight_tables(self, sources, gates, lanes):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize

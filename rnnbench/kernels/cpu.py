@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from rnnbench.kernels import memory, ragged, threads
+from rnnbench.kernels import memory, ragged, sweep, threads
 from rnnbench.kernels.backward_plan import BackwardPlan
 from rnnbench.kernels.forward_plan import ForwardPlan
 from rnnbench.kernels.gradients import chunk_steps
 from rnnbench.kernels.packing import BackwardPacking, ForwardPacking
 from rnnbench.kernels.plan import Sizes
-from rnnbench.kernels.products import input_gradients, products_ahead, weight_gradients
+from rnnbench.kernels.products import products_ahead
 from rnnbench.kernels.program import BEFORE, TRUNCATE
 from rnnbench.kernels.reference import row_lengths
 from rnnbench.kernels.split import blocks_of, running, walk, want_tiles
@@ -155,16 +155,10 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     }  # fmt: skip
     addresses |= {f"state {name}": memory.address(value) for name, value in dstate.items()}
     addresses |= {f"mask {name}": memory.address(mask) for name, mask in tape.masks.items()}
-    program = back.walk.at(addresses, {TRUNCATE: truncate or 0, BEFORE: before})
-    blocks = blocks_of(sizes, tape.active)
-    want_tiles(sizes, running(tape.active, blocks), [sizes.rows])
-    walk(sizes.engine.backward, sizes, program, blocks, back.scratch)
-    program.done()
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
-    if sizes.steps and sizes.rows:
-        weight_gradients(back, addresses, grads, tape.active)
-    dx = input_gradients(back, addresses, tape.active) if need_dx else None
+    header = {TRUNCATE: truncate or 0, BEFORE: before}
+    dx = sweep.backward(back, addresses, tape.active, grads, need_dx, header)
     initial = {}
     for name in layout.states:
         shape = (sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name])

@@ -94,7 +94,9 @@ def _hint(context, pause, polite):
 
 
 @intrinsic
-def _call(context, function, task):
+def call_task(context, function, task):
+    """Call a compiled function of a task's address."""
+
     def codegen(context, builder, sig, args):
         pointer = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, I64])
@@ -128,7 +130,7 @@ def _do(job, helpers, pause):
     """Do tasks of a job until there are none, then wait until so many helpers are done."""
     task = count(job + NEXT)
     while task < look(job + TASKS):
-        _call(look(job + FUNCTION), look(job + FIRST) + task * look(job + STRIDE))
+        call_task(look(job + FUNCTION), look(job + FIRST) + task * look(job + STRIDE))
         task = count(job + NEXT)
     wait(job + DONE, helpers, pause)
 

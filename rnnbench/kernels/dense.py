@@ -11,7 +11,7 @@ import numpy as np
 from numba.core import types
 
 from rnnbench.contract import Cell, Gate, Stage, Vector
-from rnnbench.kernels import memory, products
+from rnnbench.kernels import memory, products, sweep
 from rnnbench.kernels.build import compile_function
 from rnnbench.kernels.cpu import planned, prepare, prepare_backward
 from rnnbench.kernels.engine import NUMBA_TYPES
@@ -24,9 +24,9 @@ ENOUGH = 2 * 10**7  # floating-point operations of a product below which BLAS on
 
 
 class Plan:
-    """The programs of one shape, with the names that :mod:`rnnbench.kernels.products` knows them by."""
+    """The programs of one shape, with the names that :mod:`rnnbench.kernels.sweep` knows them by."""
 
-    columns, symbols = (), False
+    columns, scratch = (), 0
 
     def __init__(self, sizes, prepared):
         self.sizes, layout, size = sizes, sizes.layout, sizes.dtype.itemsize
@@ -38,28 +38,30 @@ class Plan:
             for name, width in (("x", inputs), ("y", self.padded), ("dy", outputs))
         )
         panels, bias, per_panel = prepared.packing.groups["y",]
-        self.forward = _product(sizes, x, inputs, panels, per_panel, outputs, y, bias)
+        tables = _product(sizes, x, inputs, panels, per_panel, outputs, y, bias)
+        self.forward = Program((sizes.header(), tables), replicas=sizes.replicas)
 
         panels, per_panel = prepared.back_packing.panels[0, "x"]
         padded = sizes.vectors(inputs) * sizes.lanes
         dx = array_line("dx", (sizes.replicas, sizes.steps, sizes.rows, padded), size)
-        self.dx = _product(sizes, dy, outputs, panels, per_panel, inputs, dx, Ref("zeros"))
+        of_input = _product(sizes, dy, outputs, panels, per_panel, inputs, dx, Ref("zeros"))
 
         da, pieces, targets, wide = Table(7), Table(8), Table(2), 2 * sizes.lanes
         da.add(*dy, outputs, Ref("d bias", 0, outputs * size) if "bias" in prepared.weights else 0)
         for first in range(0, inputs, wide):
             pieces.add(*x, first, min(wide, inputs - first), 0)
             targets.add(Ref("d weight_ih", first * size, outputs * inputs * size), inputs * size)
-        tables = [da, pieces, targets]
-        self.after = Program((sizes.header(chunk_steps(sizes.rows)), tables), replicas=sizes.replicas)
-        self.weights = [(outputs, len(pieces))]
+        self.chunk, self.da_bytes = chunk_steps(sizes.rows), sizes.rows * outputs * size
+        tables = of_input, [da, pieces, targets]
+        self.program = Program(*((sizes.header(self.chunk), t) for t in tables), replicas=sizes.replicas)
+        self.sections, self.weights = {"dx": 0, "weights": 1}, [(outputs, len(pieces))]
 
 
 def _product(sizes, source, depth, panels, per_panel, width, out, start):
     lines, sources = Table(13), Table(8)
     lines.add(0, 1, sizes.vectors(width), *out, *constant_line(start))
     sources.add(*source, depth, panels, per_panel)
-    return Program((sizes.header(), [lines, sources]), replicas=sizes.replicas)
+    return [lines, sources]
 
 
 def forward(x, weights):
@@ -93,8 +95,7 @@ def backward(x, dy, weights, grads, need_dx=True):
     """
     plan, prepared = _planned(x, weights)
     addresses = _addresses(plan, x) | {"dy": memory.address(dy), "back": memory.address(prepared.back)}
-    products.weight_gradients(plan, addresses, grads, plan.active)
-    return products.input_gradients(plan, addresses, plan.active) if need_dx else None
+    return sweep.backward(plan, addresses, plan.active, grads, need_dx)
 
 
 def outer(column, row, out):

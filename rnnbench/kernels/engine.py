@@ -56,6 +56,13 @@ class Engine:
         return self._task(walk.backward)
 
     @cached_property
+    def stretches(self):
+        """Address of :func:`rnnbench.kernels.sweep.stretches`."""
+        from rnnbench.kernels import sweep
+
+        return self._task(sweep.stretches)
+
+    @cached_property
     def weights(self):
         """Address of :func:`rnnbench.kernels.gradients.weights`."""
         return self._task(gradients.weights)

@@ -16,8 +16,8 @@ TILES = 8  # row tiles that take turns with one panel of weights: their rows sta
 def products(build, task):
     """out = init + sources times weights, for the running rows of some steps.
 
-    `task` is the address of a line: the address of the program, the number of its table of products, first and last
-    step, the address of room for a line per source. Tables of the program:
+    `task` is the address of a line: addresses of the program and of room for a line per source, first step and stop,
+    the number of its table of products. Tables of the program:
 
     products  sources from-to, vectors, then the buffers out (5) and init (5)
     sources   see :func:`rnnbench.kernels.walk.put_parts`; sources and out have no gaps between the rows of neighbouring
@@ -26,9 +26,9 @@ def products(build, task):
     mine = numbers(task)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
-    lines, sources = table(program, mine[1], 13), table(program, mine[1] + 1, 8)
+    lines, sources = table(program, mine[4], 13), table(program, mine[4] + 1, 8)
     widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
-    rows, stop, parts = program[ROWS], mine[3], mine[4]
+    rows, stop, parts = program[ROWS], mine[3], mine[1]
     t = mine[2]
     while t < stop:
         together = stop - t if active[stop - 1] == rows else 1

@@ -7,7 +7,7 @@ their order; the chunks' sums are then added, last chunk first as BPTT meets the
 
 from __future__ import annotations
 
-from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE, STEPS
+from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE
 from rnnbench.kernels.raw import (
     SUMS,
     add_numbers,
@@ -54,8 +54,9 @@ def weights(build, task):
     Both factors are packed, running rows only: panels of the sources once per chunk, then for each tile its columns of
     da.
 
-    `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, first and last
-    row of the blocks, rows that a chunk has at most, panels packed at a time. Tables of the program:
+    `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, first step and
+    stop (whole chunks), first and last row of the blocks, rows that a chunk has at most, panels packed at a time.
+    Tables of the program:
 
     da       per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none)
     panels   per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are
@@ -65,8 +66,8 @@ def weights(build, task):
     mine = numbers(task)
     program = numbers(mine[0])
     tile, most, lanes, size = program[COLUMN_TILE], program[MOST], program[LANES], program[SIZE]
-    chunk, steps = program[CHUNK], program[STEPS]
-    factor, scratch, first, stop, most_rows, together = mine[1], mine[1] + 64, mine[2], mine[3], mine[4], mine[5]
+    chunk, steps = program[CHUNK], mine[3]
+    factor, scratch, first, stop, most_rows, together = mine[1], mine[1] + 64, mine[4], mine[5], mine[6], mine[7]
     active = numbers(program[ACTIVE])
     da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
@@ -74,7 +75,7 @@ def weights(build, task):
     zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + (2 + SUMS) * lane_bytes
     columns, end = scratch + (2 + SUMS + 2 * most) * lane_bytes, factor + 24
     packed = columns + (most_rows * a_row + lane_bytes + 63) // 64 * 64
-    for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
+    for t0 in range((steps - 1) // chunk * chunk, mine[2] - 1, -chunk):
         t1 = smaller(t0 + chunk, steps)
         count = 0
         for t in range(t0, t1):
@@ -152,15 +153,15 @@ def columns_sum(build, task):
 
     Row by row, as they lie in memory: column by column, most of the time would go to waiting for it.
 
-    `task` is the address of a line: addresses of the program and of room for the columns, line of the table, first and
-    last column. Table of the program: buffer (5), address of the target.
+    `task` is the address of a line: addresses of the program and of room for the columns, first step and stop (whole
+    chunks), line of the table, first and last column. Table of the program: buffer (5), address of the target.
     """
     mine = numbers(task)
     program = numbers(mine[0])
-    size, chunk, steps = program[SIZE], program[CHUNK], program[STEPS]
-    active, buffers, total, line = numbers(program[ACTIVE]), table(program, 0, 6), mine[1], mine[2]
-    start, count = mine[3] * size, mine[4] - mine[3]
-    for t0 in range((steps - 1) // chunk * chunk, -1, -chunk):
+    size, chunk, steps = program[SIZE], program[CHUNK], mine[3]
+    active, buffers, total, line = numbers(program[ACTIVE]), table(program, 0, 6), mine[1], mine[4]
+    start, count = mine[5] * size, mine[6] - mine[5]
+    for t0 in range((steps - 1) // chunk * chunk, mine[2] - 1, -chunk):
         clear_bytes(total, count * size)
         for t in range(t0, smaller(t0 + chunk, steps)):
             for r in range(active[t]):

@@ -11,8 +11,8 @@ from rnnbench.kernels.tile import heights
 
 SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
 LARGE = 2**24  # bytes of weights that are better read once for all rows than once per thread
-MEETINGS = 7  # column of a task in which a part of a team counts, see :func:`rnnbench.kernels.crew.meet`
-SMALL_STEP = 150_000  # the same for a stage of one step, of a team: its threads wait for each other at each
+MEETINGS = 9  # column of a task in which a part of a team counts, see :func:`rnnbench.kernels.crew.meet`
+SMALL_STEP = 500_000  # the same for a stage of one step, of a team: its threads wait for each other at each
 
 
 def workers_for(sizes, active):
@@ -33,9 +33,11 @@ def blocks_of(sizes, active):
     workers, rows = threads.get_num_threads(), sizes.rows
     if rows == 0:
         return []
-    if workers == 1 or not sizes.steps or is_team(sizes) or sizes.flops_per_step * int(active.sum()) < SMALL:
-        return [(0, rows)]
     share = max(1, workers // sizes.replicas)
+    one_tile = rows <= sizes.engine.most and share > 1  # with fewer rows, a step takes hardly less
+    small = not sizes.steps or sizes.flops_per_step * int(active.sum()) < SMALL
+    if workers == 1 or small or one_tile or is_team(sizes):
+        return [(0, rows)]
     if active[-1] == rows:
         return list(pairwise(sorted({-(-rows * part // share) for part in range(share + 1)})))
     # A step of few rows takes longer than their part: whoever is done first takes the next block.
@@ -65,23 +67,23 @@ def walk(function, sizes, program, blocks, scratch):
         return
     parts = threads.get_num_threads() if is_team(sizes) else 1
     key = "walk", parts, tuple(blocks)
-    _, counter, alone, together = program.once(key, lambda: _tasks(program, parts, blocks, scratch))
+    _, counter, alone, together = program.once(key, lambda: _tasks(program, sizes.steps, parts, blocks, scratch))
     if together is not None:  # a team counts its meetings, in the counter and each part in its own line
         counter[:] = 0
         together[:, MEETINGS] = 0
     threads.run(function, alone if together is None else together, alone)
 
 
-def _tasks(program, parts, blocks, scratch):
+def _tasks(program, steps, parts, blocks, scratch):
     """Room to work in, the counter of a team's meetings, a task per block, and if there is a team its parts' tasks."""
     per_task = -(-scratch // memory.ALIGNMENT) * memory.ALIGNMENT
     count = max(parts, len(blocks) * len(program.values))
     room, counter = memory.empty(per_task * count, np.uint8), memory.zeros(8, np.int64)
     start, meeting = memory.address(room), memory.address(counter)
-    alone = program.tasks([(start, *block, 0, 1, meeting, 0, 0) for block in blocks])
+    alone = program.tasks([(start, 0, steps, *block, 0, 1, meeting, 0, 0) for block in blocks])
     alone[:, 1] += per_task * np.arange(len(alone))
     if parts == 1:
         return room, counter, alone, None
     pause = threads.pause()
-    lines = [(start + per_task * part, *blocks[0], part, parts, meeting, 0, pause) for part in range(parts)]
+    lines = [(start + per_task * part, 0, steps, *blocks[0], part, parts, meeting, 0, pause) for part in range(parts)]
     return room, counter, alone, program.tasks(lines)

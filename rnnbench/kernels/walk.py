@@ -93,9 +93,9 @@ def band(
 def forward(build, task):
     """Walk a block of rows forward through all steps.
 
-    `task` is the address of a line: addresses of the program and of memory to work in, first and last row, then the
-    team (see :func:`rnnbench.kernels.crew.meet`). Each part of a team makes its own units of every vector; before a
-    stage all meet, because products read all units. Tables of the program, one line each of int64:
+    `task` is the address of a line: addresses of the program and of memory to work in, first step and stop, first row
+    and stop, then the team (see :func:`rnnbench.kernels.crew.meet`). Each part of a team makes its own units of every
+    vector; before a stage all meet, because products read all units. Tables of the program, one line each of int64:
 
     stages   pointwise address, vectors, groups from-to, operands from-to, vectors per strip, scratch bytes per row,
              rows of a band
@@ -106,17 +106,17 @@ def forward(build, task):
     outputs  target buffer (5), source buffer (5), bytes to copy
     feeds    target buffer (5), source buffer (5), bytes to copy, address and bytes per step of the mask
     """
-    mine, team = numbers(task), numbers(task + 32)
+    mine, team = numbers(task), numbers(task + 48)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
-    steps, first, stop = program[STEPS], mine[2], mine[3]
+    steps, first, stop = program[STEPS], mine[4], mine[5]
     widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
     stages, groups, sources = table(program, 0, 9), table(program, 1, 12), table(program, 2, 8)
     operands, outputs, feeds = table(program, 3, 7), table(program, 4, 11), table(program, 5, 13)
     lines, bases = mine[1], numbers(mine[1] + 24 * len(operands))
     parts = mine[1] + 32 * len(operands)
     scratch = (parts + 24 * len(sources) + 63) // 64 * 64
-    for t in range(steps):
+    for t in range(mine[2], mine[3]):
         n = smaller(active[t], stop) - first
         if n <= 0:
             break
@@ -181,7 +181,7 @@ def mask_after(mask, per_step, t, steps):
 
 
 def backward(build, task):
-    """Walk a block of rows backward through all steps.
+    """Walk a block of rows backward through some steps, and beyond the first one to the initial states.
 
     `task` is as for :func:`forward`; the parts of a team meet between the pointwise functions of a stage and its
     products, which read all units of da. Tables of the program, one line each of int64:
@@ -195,10 +195,10 @@ def backward(build, task):
     states   gradient buffer (5), gradient of the final state: address, bytes per step, bytes per row, numbers, lag
     feeds    gradient buffer (5), bytes per row, address and bytes per step of the mask
     """
-    mine, team = numbers(task), numbers(task + 32)
+    mine, team = numbers(task), numbers(task + 48)
     program = numbers(mine[0])
     tile, most, lane_bytes = program[TILE], program[MOST], program[LANES] * program[SIZE]
-    steps, first, stop = program[STEPS], mine[2], mine[3]
+    steps, first, stop = program[STEPS], mine[4], mine[5]
     truncate, steps_before = program[TRUNCATE], program[BEFORE]
     widths, active = numbers(program[WIDTHS]), numbers(program[ACTIVE])
     stages, operands, products, sources = (
@@ -206,8 +206,8 @@ def backward(build, task):
     )  # fmt: skip
     slots, dy, states, feeds = table(program, 4, 7), table(program, 5, 6), table(program, 6, 10), table(program, 7, 8)
     size, lines = program[SIZE], mine[1]
-    running = 0
-    for t in range(steps - 1, -2, -1):
+    running = larger(0, smaller(active[mine[3]], stop) - first) if mine[3] < steps else 0
+    for t in range(mine[3] - 1, mine[2] - 1 if mine[2] > 0 else -2, -1):
         before = running
         running = (smaller(active[t], stop) if t >= 0 else stop) - first
         running = larger(running, before)
