@@ -26,7 +26,7 @@ def repeat(count, function, rows, vectors, out, row_bytes, part, b, panel):
 def rate(rows, vectors, k):
     """Best of some rounds, in GF/s."""
     e = engine("float32")
-    e.tile_rows.want({rows})
+    e.tile_rows.want(rows, rows)
     panels = -(-vectors // tile.PANEL)
     a, b = memory.zeros((rows, k), np.float32), memory.zeros((panels, k, tile.PANEL, e.lanes), np.float32)
     out = memory.zeros((rows, vectors * e.lanes), np.float32)

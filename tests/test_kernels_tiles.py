@@ -33,10 +33,10 @@ def tables():
     before = [(tiles, tiles.table.copy(), set(tiles.known)) for tiles in both]
     for tiles in both:
         tiles.known.clear()
-        tiles.known.add(0)
     yield both
     for tiles, table, known in before:
         tiles.table[:] = table
+        tiles.known.clear()
         tiles.known.update(known)
 
 
@@ -65,10 +65,9 @@ def test_a_call_asks_for_every_tile_that_it_takes(call, workers, tables):
 def test_row_by_row_has_the_same_bits(call, tables, monkeypatch):
     expected = train(*CALLS[call])
     for tiles in tables:
-        tiles.known.clear()
-        tiles.want({1})
+        tiles.want(1, 1)
         tiles.table[:] = tiles.table[1]
-        monkeypatch.setattr(tiles, "want", lambda heights: None)
+        monkeypatch.setattr(tiles, "want", lambda rows, together: None)
     for one, other in zip(train(*CALLS[call]), expected, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -19,6 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from llvmlite import ir
 from numba import cfunc, njit
 from numba.core import types
+from numba.core.codegen import CPUCodeLibrary
 from numba.core.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 from rnnbench import ops
@@ -66,7 +67,7 @@ def token(dtype: types.Float) -> Token:
 def compile_pointer(function: FunctionType, signature):
     """Compile a plain function for one signature, to be called by its ``address``."""
     named = _named(function, signature)
-    with _without_collections():
+    with _without_collections(), _optimised_once():
         return _cached_if_possible(lambda cache: cfunc(signature, cache=cache, error_model="numpy")(named))
 
 
@@ -80,6 +81,27 @@ def _without_collections():
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def _optimised_once():
+    """Leave out Numba's optimisation of functions by themselves: kernels count no references, which it is there for.
+
+    All passes run over the whole module later. Where Numba has no such method, nothing is left out.
+    """
+    before = CPUCodeLibrary.__dict__.get("_optimize_functions")
+    if before is None:
+        yield
+        return
+    CPUCodeLibrary._optimize_functions = _set_layout
+    try:
+        yield
+    finally:
+        CPUCodeLibrary._optimize_functions = before
+
+
+def _set_layout(library, module):
+    module.data_layout = library._codegen._data_layout
 
 
 @cache

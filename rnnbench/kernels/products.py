@@ -25,7 +25,7 @@ def at_once(sizes, program, table, active):
     count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
     lengths = {sizes.steps // count, -(-sizes.steps // count)}
     counts = {sizes.rows * length for length in lengths} | running(active, [(0, sizes.rows)])
-    want_tiles(sizes, counts, [sizes.engine.most * TILES])
+    want_tiles(sizes, counts, (sizes.engine.most * TILES,))
     _, tasks = program.once(("flat", table, count), lambda: _flat_tasks(sizes, program, table, count))
     threads.run(sizes.engine.products, tasks)
 

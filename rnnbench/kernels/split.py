@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 
 from rnnbench.kernels import memory, threads
-from rnnbench.kernels.tile import heights
 
 SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
 LARGE = 2**24  # bytes of weights that are better read once for all rows than once per thread
@@ -58,7 +57,10 @@ def running(active, blocks):
 
 def want_tiles(sizes, counts, bands):
     """Have the tiles compiled that products of so many rows take, of which some are made together."""
-    sizes.engine.tile_rows.want(frozenset().union(*(heights(n, band) for n in counts for band in bands)))
+    want = sizes.engine.tile_rows.want
+    for rows in counts:
+        for together in bands:
+            want(rows, together)
 
 
 def walk(function, sizes, program, blocks, scratch):

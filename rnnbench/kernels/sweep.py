@@ -86,7 +86,7 @@ def _run(plan, program, active, need_dx):
     sizes, e = plan.sizes, plan.sizes.engine
     parts = max(1, workers_for(sizes, active) // sizes.replicas)
     blocks = blocks_of(sizes, active) if "walk" in plan.sections else []
-    want_tiles(sizes, running(active, blocks), [sizes.rows])
+    want_tiles(sizes, running(active, blocks), (sizes.rows,))
     # Where rows end early, some threads have little to do in a stretch: then whoever is free walks the next block.
     if parts > 1 and blocks and not is_team(sizes) and len(active) and active[-1] < sizes.rows:
         walk(e.backward, sizes, program, blocks, plan.scratch)
@@ -94,8 +94,7 @@ def _run(plan, program, active, need_dx):
     key = "sweep", parts, tuple(blocks), need_dx
     made = program.once(key, lambda: _Made(plan, program, blocks, parts, need_dx))
     made.start()
-    want_tiles(sizes, made.dx_rows | running(active, [(0, sizes.rows)]), [e.most * flat.TILES])
-    e.tile_columns.want(made.heights)
+    want_tiles(sizes, made.dx_rows | running(active, [(0, sizes.rows)]), (e.most * flat.TILES,))
     threads.run(e.stretches, made.tasks, made.alone)
     if made.symbols is not None:
         threads.run(e.symbols, made.symbols)
@@ -109,7 +108,7 @@ class _Made:
         self.plan, self.program, self.blocks = plan, program, blocks
         self.products = bool(sizes.steps and sizes.rows)
         self.dx = need_dx and "dx" in plan.sections and self.products
-        self.kept, self.heights, self.dx_rows, self.symbols = [], set(), set(), None
+        self.kept, self.dx_rows, self.symbols = [], set(), None
         # What different replicas count stands in different lines of the cache.
         self.counters = memory.zeros((sizes.replicas, 2, 8), np.int64)
         self.alone, self.alone_walks = self._tasks(1)
@@ -176,7 +175,7 @@ class _Made:
         for i, (width, panels) in enumerate(plan.weights):
             together = gradients.panels_together(panels, most_rows, 2 * e.lane_bytes)
             for first, stop in _cuts(width, parts, e.most)[part : part + 1]:
-                self.heights |= {min(e.most, stop - first), (stop - first) % e.most}
+                e.tile_columns.want(stop - first, e.most)
                 yield e.weights, plan.sections["weights"] + i, 0, 1, first, stop, most_rows, together
         for line, width in enumerate(plan.columns):
             for cut in _cuts(width, parts, e.lanes)[part : part + 1]:

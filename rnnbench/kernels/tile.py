@@ -263,22 +263,24 @@ class Tiles:
     ----------
     address : int
         Of the tiles' addresses by their rows.
+    known : set of (int, int)
+        What was asked for.
     """
 
     def __init__(self, dtype, a_contiguous):
-        self.dtype, self.a_contiguous, self.known = dtype, a_contiguous, {0, 1}
+        self.dtype, self.a_contiguous, self.known = dtype, a_contiguous, set()
         self.table = np.full(max_rows() + 1, compiled(dtype, a_contiguous, 1).address)
         self.address = memory.address(self.table)
 
-    def want(self, heights):
-        """Compile the tiles of these numbers of rows."""
-        for rows in heights - self.known:
-            self.table[rows] = compiled(self.dtype, self.a_contiguous, rows).address
-            self.known.add(rows)
+    def want(self, rows, together):
+        """Compile the tiles of a product of so many rows, of which some are made together."""
+        if (rows, together) not in self.known:
+            for height in heights(rows, together):
+                self.table[height] = compiled(self.dtype, self.a_contiguous, height).address
+            self.known.add((rows, together))
 
 
-@cache
-def heights(rows: int, together: int) -> frozenset[int]:
+def heights(rows: int, together: int) -> set[int]:
     """Return the rows of the tiles of a product of so many rows, of which some are made together.
 
     See :func:`rnnbench.kernels.walk.band`.
@@ -287,4 +289,4 @@ def heights(rows: int, together: int) -> frozenset[int]:
     for band in {min(rows, together), rows % together} - {0}:
         tiles = -(-band // max_rows())
         found |= {band // tiles, -(-band // tiles)}
-    return frozenset(found)
+    return found

@@ -5,8 +5,8 @@ out what is known here: every number is an int64. So a kernel is emitted as it r
 calls, into one function that Numba compiles and keeps in its cache.
 
 A kernel may hold numbers, tables (:mod:`rnnbench.kernels.table`), intrinsics, and calls of functions of the same kind;
-``for`` over ``range``, ``while``, ``if``, and ``return`` of numbers at a function's end. ``and``, ``or`` and ``x if y
-else z`` evaluate what counts, as in Python. Divisors are positive; a range goes down only where its step has a minus.
+``for`` over ``range``, ``while``, ``if``, and ``return`` of numbers. ``and``, ``or`` and ``x if y else z`` evaluate
+what counts, as in Python. What is divided is not negative; a range goes down only where its step has a minus.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from rnnbench.kernels.table import TABLE, word
 
 I64, BIT = ir.IntType(64), ir.IntType(1)
 INT = types.int64
-OPERATORS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.RShift: "ashr"}
+OPERATORS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.RShift: "ashr", ast.FloorDiv: "udiv", ast.Mod: "urem",
+}  # fmt: skip
 COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 
 _kernels: dict[str, FunctionType] = {}
@@ -251,14 +253,9 @@ class _Body(ast.NodeVisitor):
         return self.operation(node, self.visit(node.left), self.visit(node.right))
 
     def operation(self, node, left, right):
-        (_, x), (_, y), b = left, right, self.builder
-        if type(node.op) in OPERATORS:
-            return INT, getattr(b, OPERATORS[type(node.op)])(x, y)
-        if not isinstance(node.op, ast.FloorDiv | ast.Mod):
+        if type(node.op) not in OPERATORS or left[0] != INT or right[0] != INT:
             self.generic_visit(node)
-        rest = b.srem(x, y)
-        below = b.ashr(rest, I64(63))  # all ones where x and with it what LLVM leaves are negative
-        return INT, b.add(b.sdiv(x, y), below) if isinstance(node.op, ast.FloorDiv) else b.add(rest, b.and_(below, y))
+        return INT, getattr(self.builder, OPERATORS[type(node.op)])(left[1], right[1])
 
     def visit_UnaryOp(self, node):
         value = self.number(node.operand)
