@@ -100,12 +100,12 @@ def choose(df):
 
 def claims(df):
     """What is derived, and what the paper made its network for."""
-    ends = curves.of_kind(df, "end", "ahead", "loss", "success", "budget")
+    ends = curves.of_kind(df, "end", "ahead", "loss", "success", "budget", words=["cell", "direction"])
     ends = ends[(ends["budget"] >= PARAMETERS) & ends["cell"].isin(CELLS)]
-    forward, both = (ends[ends["direction"] == direction] for direction in DIRECTIONS) if len(ends) else (ends, ends)
+    forward, both = (ends[ends["direction"] == direction] for direction in DIRECTIONS)
     worst = _furthest(forward, "loss", math.log(4))
     least = _furthest(both, "success", 1.0)
-    seen = curves.of_kind(df, "seen", "step", "changed", "change", "budget")
+    seen = curves.of_kind(df, "seen", "step", "changed", "change", "budget", words=["cell"])
     seen = seen[(seen["budget"] >= PARAMETERS) & seen["cell"].isin(CELLS)]
     blind = seen[seen["changed"] > seen["step"]]
     return [

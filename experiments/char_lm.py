@@ -216,7 +216,7 @@ def tables(df):
     smooth = curves.of_kind(df, "smooth", "step", "loss")
     last = smooth[smooth["step"] == smooth.groupby("trial")["step"].transform("max")]
     printed = last.groupby(["text", "cell", "clip", "rate"], sort=False)["loss"].median().reset_index()
-    samples = curves.of_kind(df, "sample", "temperature", "right", "sentences")
+    samples = curves.of_kind(df, "sample", "temperature", "replica", words=["text_written"])
     samples = samples[(samples["replica"] == 0) & (samples["clip"] == "value")]
     samples = samples[["text", "cell", "temperature", "text_written"]].rename(columns={"text_written": "it writes"})
     return {

@@ -102,9 +102,9 @@ def choose(df):
 
 def claims(df):
     """What a start remembers, and what it leads to."""
-    kept = curves.of_kind(df, "kept", "length", "kept", "units")
+    kept = curves.of_kind(df, "kept", "length", "kept", "units", words=["start"])
     kept = kept[kept["units"] >= 256]
-    ends = curves.of_kind(df, "end", "length", "loss", "steps", "units")
+    ends = curves.of_kind(df, "end", "length", "loss", "steps", "units", words=["task", "start"])
     ends = ends[ends["steps"] >= STEPS]
     parts = {start: kept.loc[kept["start"] == start, "kept"] for start in STARTS}
 

@@ -96,7 +96,8 @@ def baseline(length, recall=RECALL, symbols=8):
 
 def claims(df):
     """The published outcomes, at the lengths that were run; losses in parts of the baseline."""
-    ends = curves.of_kind(df, "end", "length", "loss", "success")
+    numbers = "length", "loss", "success", "steps", "parameters_wanted", "recall"
+    ends = curves.of_kind(df, "end", *numbers, words=["cell"])
     ends = ends[(ends["steps"] >= STEPS) & (ends["parameters_wanted"] >= PARAMETERS) & (ends["recall"] == RECALL)]
     ends = ends.assign(part=ends["loss"] / [baseline(length) for length in ends["length"]])
 

@@ -210,6 +210,8 @@ def _runs(df):
 
 def figures(df):
     """How many runs get how far, and a state that counts."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     return {"reach": (_draw_reach(_runs(df)), REACH), "states": (_draw_states(df), STATES)}
 
 

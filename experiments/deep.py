@@ -155,16 +155,16 @@ def choose(df):
 
 def claims(df):
     """Lengths of paths, what they do to gradients, and what that does to learning."""
-    paths = curves.of_kind(df, "paths", "shortest", "longest").drop_duplicates("network")
+    paths = curves.of_kind(df, "paths", "shortest", "longest", words=["network"]).drop_duplicates("network")
     cases = [
         abs(row.shortest - PER_STEP[row.network][0]) < 0.05 and abs(row.longest - PER_STEP[row.network][1]) < 0.05
         for row in paths.itertuples()
     ]
-    slopes = curves.of_kind(df, "slope", "slope", "budget")
+    slopes = curves.of_kind(df, "slope", "slope", "budget", words=["network"])
     slopes = slopes[slopes["budget"] >= PARAMETERS]
     single, double = (slopes.loc[slopes["network"] == kind, "slope"] for kind in ("shallow", "transition"))
     ratio = [b / a for a, b in zip(single, double, strict=True)] if len(single) == len(double) else []
-    ends = curves.of_kind(df, "end", "length", "loss", "budget")
+    ends = curves.of_kind(df, "end", "length", "loss", "budget", words=["network"])
     ends = ends[ends["budget"] >= PARAMETERS]
     found = [
         holds(

@@ -189,6 +189,8 @@ def _verbs(df):
 
 def figures(df):
     """The loss at the verb against what stands between; losses by order and text; learning; ways to the softmax."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     import matplotlib.pyplot as plt
 
     from rnnbench.report.charts import BESIDE

@@ -179,6 +179,8 @@ def _named(what, cases, verdicts):
 
 def figures(df):
     """How each seed ended, by cell and task."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     least = df["task"].map({"continual_reber": curves.of_kind(df, "naive", "least_loss")["least_loss"].max()}).fillna(0)
     shown = df.assign(cell=df["cell"].replace(VANILLA, "vanilla").str.replace("lstm_", "").str.upper())
     shown["loss"] = (shown["loss"] - least).clip(lower=NOISE)

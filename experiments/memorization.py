@@ -91,7 +91,7 @@ def choose(df):
 
 def claims(df):
     """That both together are best, and what each does alone."""
-    ends = curves.of_kind(df, "end", "length", "loss", "hidden")
+    ends = curves.of_kind(df, "end", "length", "loss", "hidden", words=["cell"])
     ends = ends[(ends["hidden"] >= HIDDEN) & (ends["cell"] == "lstm")]
     found = [
         ranking(

@@ -84,7 +84,7 @@ def naive(length):
 
 def claims(df):
     """The published outcomes at the published size, and ours at half of its length."""
-    ends = curves.of_kind(df, "end", "length", "loss", "success", "sequences")
+    ends = curves.of_kind(df, "end", "length", "loss", "success", "sequences", words=["cell"])
 
     def of(cell, length, column):
         rows = ends[(ends["length"] == length) & (ends["sequences"] >= SEQUENCES[length])]

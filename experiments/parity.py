@@ -167,10 +167,11 @@ def choose(df):
 
 def claims(df):
     """What holds by derivation, and the published outcomes at the lengths that were run."""
-    wired = curves.of_kind(df, "wired", "bits", "wrong")
-    ends = curves.of_kind(df, "end", "test_length", "success", "loss")
+    wired = curves.of_kind(df, "wired", "bits", "wrong", words=["net"])
+    numbers = "test_length", "success", "loss", "steps", "parameters_wanted"
+    ends = curves.of_kind(df, "end", *numbers, words=["cell", "final"])
     ends = ends[(ends["steps"] >= 1600) & (ends["parameters_wanted"] >= PARAMETERS)]
-    ones = curves.of_kind(df, "ones", "ones", "changes", "parameters_wanted")
+    ones = curves.of_kind(df, "ones", "ones", "changes", "parameters_wanted", words=["cell"])
     ones = ones[(ones["cell"] == "min_gru") & (ones["parameters_wanted"] >= PARAMETERS)]
 
     def exact(name, net, statement, source):
@@ -238,7 +239,7 @@ def _never(name, statement, rows):
 def figures(df):
     """Right strings against their length."""
     told = {False: ("every", EVERY, "strings that are right at every bit"), True: ("last", LAST_BIT, "right strings")}
-    trained = df[df["cell"].notna()] if "cell" in df else df[:0]
+    trained = df[df["cell"].notna()] if {"cell", "test_length"} <= {*df} else df[:0]
     return {
         name: (_by_length(trained[trained["final"] == final], ylabel), caption)
         for final, (name, caption, ylabel) in told.items()
@@ -270,8 +271,9 @@ def tables(df):
     """Training at 40 bits and at the longest; nets wired by hand."""
     ends = curves.of_kind(df, "end", "test_length")
     ends = ends[ends["test_length"].isin([TRAINED, ends["test_length"].max()])]
-    changes = curves.of_kind(df, "ones", "ones", "changes").groupby(["cell", "final", "units", "ones"])["changes"]
-    wired = curves.of_kind(df, "wired", "bits", "strings", "answers", "wrong")
+    by = ["cell", "final", "units", "ones"]
+    changes = curves.of_kind(df, "ones", "ones", "changes", words=by).groupby(by)["changes"]
+    wired = curves.of_kind(df, "wired", "bits", "strings", "answers", "wrong", words=["net"])
     return {
         "ends": (curves.ends(ends, ["cell", "final", "test_length", "rate"]), "Medians over the seeds; naive: ln 2."),
         "ones": (changes.agg(["min", "max"]).reset_index(), "How often the answer changes on a string of ones."),

@@ -194,6 +194,8 @@ def _ends(df):
 
 def figures(df):
     """Bits of a string against steps, beside the naive predictor's and the entropy."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     symbols = df["task"].map({task: known[1] for task, known in TASKS.items()})
     told = {name: df[name].astype(float) * symbols / math.log(2) for name in ("loss", "least_loss")}
     figure = curves.learning_curves(_named(df).assign(**told), parts="task", ylabel="bits of a string", log=False)

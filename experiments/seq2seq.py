@@ -176,6 +176,8 @@ def _slope_ratio(rows):
 
 def figures(df):
     """Success by step, loss by place, gradient by lag."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     import matplotlib.pyplot as plt
 
     from rnnbench.report.style import line_styles

@@ -128,6 +128,8 @@ def _ends(df):
 
 def figures(df):
     """How many runs have succeeded after so many sequences."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     import matplotlib.pyplot as plt
 
     ends = _ends(df)

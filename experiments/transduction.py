@@ -140,6 +140,8 @@ def _median(name, statement, source, values, **limits):
 
 def figures(df):
     """Success of every pair while training, an arrangement to a panel."""
+    if "kind" not in df:  # nothing was measured
+        return {}
     import matplotlib.pyplot as plt
 
     from rnnbench.report.charts import BESIDE
@@ -172,5 +174,5 @@ def tables(df):
     """How each pair ended."""
     caption = "Medians over the seeds on fresh sentences; losses in nats a word."
     ends = curves.ends(df, ["arrangement", "pair", "objects", "rate"])
-    naive = curves.of_kind(df, "naive", "loss", "success").groupby("pair")[["loss", "success"]].first()
+    naive = curves.of_kind(df, "naive", "loss", "success", words=["pair"]).groupby("pair")[["loss", "success"]].first()
     return {"ends": (ends.join(naive.add_prefix("naive "), on="pair"), caption)}

@@ -180,8 +180,8 @@ def choose(df):
 
 def claims(df):
     """The published outcomes, of guessing and of learning."""
-    guessed = curves.of_kind(df, "guessed", "guesses", "hits")
-    ends = curves.of_kind(df, "end", "loss", "success")
+    guessed = curves.of_kind(df, "guessed", "guesses", "hits", words=["problem"])
+    ends = curves.of_kind(df, "end", "loss", "success", "length", "steps", words=["cell", "variant"])
     ends = ends[(ends["length"] == 100) & (ends["steps"] >= SEQUENCES // BATCH)]
 
     def of(cell, variant):
@@ -272,7 +272,7 @@ CURVES = (
 
 def tables(df):
     """Guesses to a hit; loss and success at the end of training."""
-    guessed = curves.of_kind(df, "guessed", "guesses", "fitted", "hits")
+    guessed = curves.of_kind(df, "guessed", "guesses", "fitted", "hits", words=["problem"])
     guessed = guessed.assign(trials=guessed["guesses"] / guessed["hits"], published=guessed["problem"].map(PUBLISHED))
     names = ["problem", "guesses", "fitted", "hits", "trials", "published"]
     caption = "Nets that were guessed, right on the first 100 sequences, and on 100 others too; guesses to such a net."

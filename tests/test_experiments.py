@@ -1,13 +1,16 @@
 """Every experiment: its settings, its search, its claims without data, and the smallest run of those that train."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import small_runs
 
+from rnnbench.report import style
 from rnnbench.runner import settings
 from rnnbench.runner.claims import NOT_YET_RUN, REPRODUCED
 from rnnbench.runner.discovery import CHECKOUT, Experiment
 from rnnbench.runner.frames import frame
+from rnnbench.runner.store import Store
 
 NAMES = sorted(path.stem for path in (CHECKOUT / "experiments").glob("[!_]*.py"))
 FOUND = {name: Experiment(name, CHECKOUT / "experiments" / f"{name}.py", False) for name in NAMES}
@@ -55,6 +58,24 @@ def test_without_data_nothing_is_claimed(name):
     columns = dict.fromkeys(column for setting in sweep for column in setting)
     empty = frame([], source="local", preset="smoke", columns=[*columns])
     assert {*small_runs.verdicts(FOUND[name].load(), empty).values()} == {NOT_YET_RUN}
+
+
+@every
+def test_each_preset_of_the_committed_results_is_told_on_its_own(name):
+    """Whatever columns other presets would add; and where trials have measured nothing."""
+    module, records = FOUND[name].load(), Store(CHECKOUT / "results").read_committed(name).by_key.values()
+    found = {preset: [record for record in records if preset in record["presets"]] for preset in settings.PRESETS}
+    found["none"], found["failed"] = [], [record | {"status": "failed", "rows": []} for record in found["quick"]]
+    columns = dict.fromkeys(column for setting in FOUND[name].sweep("smoke", "cpu") for column in setting)
+    names = []
+    for preset, some in found.items():
+        df = frame(some, source="committed", preset=preset, columns=[*columns])
+        names.append([claim.name for claim in module.claims(df)])
+        assert all(caption for _, caption in module.tables(df).values())
+        with style.context():
+            assert all(caption for _, caption in module.figures(df).values())
+            plt.close("all")
+    assert all(one == names[0] for one in names)
 
 
 @pytest.mark.parametrize("name", TRAINED)

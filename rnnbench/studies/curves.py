@@ -21,7 +21,8 @@ def of_kind(df: pd.DataFrame, kind: str, *numbers: str, words: Sequence[str] = (
     """Return the rows of one kind of finished trials; these columns exist in any case, the first hold numbers."""
     import pandas as pd
 
-    frame = df.reindex(columns=[*df.columns, *(name for name in ("kind", *numbers, *words) if name not in df)])
+    missing = dict.fromkeys(name for name in ("kind", *numbers, *words) if name not in df)
+    frame = df.reindex(columns=[*df.columns, *missing])
     frame = frame[(frame["kind"] == kind) & (frame["status"] == "ok")].copy()
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name])
@@ -37,7 +38,7 @@ def pick(rows: pd.DataFrame, **values) -> pd.DataFrame:
 
 def ends(df: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return a table of how training ended: medians over the seeds of each group, the range of the loss."""
-    rows = of_kind(df, "end", "loss", "success", "parameters", "steps")
+    rows = of_kind(df, "end", "loss", "success", "parameters", "steps", words=["outcome", *by])
     rows = rows.assign(diverged=rows["outcome"] == "diverged")
     told = {"parameters": ("parameters", "median"), "seeds": ("loss", "size"), "diverged": ("diverged", "sum")}
     told |= {"loss": ("loss", "median"), "least": ("loss", "min"), "most": ("loss", "max")}
@@ -64,7 +65,11 @@ def learning_curves(
     """
     import matplotlib.pyplot as plt
 
-    curves, naive = of_kind(df, "curve", "step", "loss"), of_kind(df, "naive", "loss", "least_loss")
+    words = [by] if parts is None else [by, parts]
+    curves, naive = (
+        of_kind(df, kind, *numbers, words=words)
+        for kind, *numbers in (("curve", "step", "loss"), ("naive", "loss", "least_loss"))
+    )
     groups = [*dict.fromkeys(curves[by])] if groups is None else [name for name in groups if (curves[by] == name).any()]
     places = [None] if parts is None or curves.empty else sorted(curves[parts].unique())
     wide = min(3, len(places))
@@ -88,7 +93,8 @@ def learning_curves(
             ax.set_ylim(top=FAR * flat["loss"].max())
     for ax in axes[:, 0]:
         ax.set_ylabel(ylabel)
-    axes[0, wide - 1].legend(**BESIDE)
+    if groups:
+        axes[0, wide - 1].legend(**BESIDE)
     return figure
 
 
@@ -171,9 +177,9 @@ def dots(
     """
     import matplotlib.pyplot as plt
 
-    ends, naive = of_kind(df, "end", y), of_kind(df, "naive", y)
+    ends, naive = (of_kind(df, kind, y, words=[by, parts]) for kind in ("end", "naive"))
     names = list(dict.fromkeys([*(name for name in groups if (ends[by] == name).any()), *ends[by]]))
-    places = list(dict.fromkeys(ends[parts]))
+    places = list(dict.fromkeys(ends[parts])) or [""]
     size = 2.2 + 4 * len(places), 1.2 + 0.34 * len(names)
     figure, axes = plt.subplots(1, len(places), figsize=size, squeeze=False, sharey=True)
     for ax, place in zip(axes[0], places, strict=True):
