@@ -2,11 +2,11 @@
 
 Method, three parts; five seeds side by side, each model at the learning rate that the preset "search" chose for it.
 
-"copy": a neural Turing machine with a feed-forward controller (32 tanh units) and an LSTM alone with as many parameters
-say again 1 to 10 vectors of 6 bits (task ``copy_vectors``; 32 slots of 12 numbers, Adam, batches of 16, gradient norms
-clipped at 10, 1,000 updates or 16,000 sequences). They are tested at 5 to 20 vectors. Losses are in nats a vector; the
-naive predictor's is 6 ln 2. The preset "paper" has the published size (8 bits, 1 to 20 vectors, 128 slots of 20
-numbers, RMSProp at 1e-4) and an LSTM as controller, too.
+"copy": neural Turing machines with a feed-forward controller (32 tanh units) and with an LSTM as controller (14 units),
+and an LSTM alone, of as many parameters, say again 1 to 10 vectors of 6 bits (task ``copy_vectors``; 32 slots of 12
+numbers, Adam, batches of 16, gradient norms clipped at 10, 1,000 updates or 16,000 sequences). They are tested at 5 to
+20 vectors. Losses are in nats a vector; the naive predictor's is 6 ln 2. The preset "paper" has the published size (8
+bits, 1 to 20 vectors, 128 slots of 20 numbers, 100 units in either controller, RMSProp at 1e-4).
 
 "facts": end-to-end memory networks of 1, 2 and 3 hops and as many parameters (27, 20 and 16 numbers, Adam, 2,000
 updates of 32 stories) answer questions that need one fact or two (``rnnbench.studies.facts``). The naive predictor is
@@ -27,15 +27,17 @@ from rnnbench.studies.medians import median
 from rnnbench.studies.misses import told
 
 MACHINE, MACHINE_OF_PAPER = "NTM, feed-forward", "NTM, LSTM"
+MACHINES = MACHINE, MACHINE_OF_PAPER
 CHOSEN = {
     "1 fact, 1 hop": 0.01, "2 facts, 1 hop": 0.003, "2 facts, 2 hops": 0.01, "2 facts, 3 hops": 0.01,
-    "NTM, feed-forward": 0.03, "lstm alone": 0.03,
+    "NTM, LSTM": 0.03, "NTM, feed-forward": 0.03, "lstm alone": 0.03,
 }  # fmt: skip
 QUESTIONS = {"1 fact, 1 hop": (1, 1), "2 facts, 1 hop": (2, 1), "2 facts, 2 hops": (2, 2), "2 facts, 3 hops": (2, 3)}
 NUMBERS = {1: 27, 2: 20, 3: 16}  # of a memory's vector by hops: as many parameters
 RATES, DEFAULT = (0.003, 0.01, 0.03), 0.01
 SEEDS, STEPS, STEPS_OF_FACTS = 5, 1000, 2000
 SMALL = {"bits": 6, "vectors": 10, "slots": 32, "width": 12, "hidden": 32}
+CONTROLLER = {"hidden": 14}  # units of an LSTM with which a small machine has as many parameters
 LARGE = {"bits": 8, "vectors": 20, "slots": 128, "width": 20, "hidden": 100}
 LENGTHS = (10, 20, 30, 50, 70, 100)
 GRAVES, SUKHBAATAR = "Graves, Wayne & Danihelka 2014, section 4.1", "Sukhbaatar et al. 2015, table 1"
@@ -48,18 +50,17 @@ def sweep(preset, device):
             tiny = {"bits": 2, "vectors": 2, "slots": 4, "width": 4, "hidden": 4, "seeds": 2}
             return [_copy(MACHINE, 5, **tiny), _facts("2 facts, 2 hops", 10, seeds=2), _path("dot", 10, seeds=2)]
         case "search":
-            found = [_copy(model, 400, seeds=2, rate=rate) for model in (MACHINE, "lstm alone") for rate in RATES]
+            found = [_copy(model, 400, seeds=2, rate=rate) for model in (*MACHINES, "lstm alone") for rate in RATES]
             return found + [_facts(one, 1000, seeds=2, rate=rate) for one in QUESTIONS for rate in RATES]
         case "quick":
             return _all(STEPS, STEPS_OF_FACTS)
         case "paper":
             published = {**LARGE, "optimiser": "rmsprop", "rate": 1e-4, "batch": 1}
-            models = MACHINE_OF_PAPER, *_models()
-            return [_copy(model, 30_000, **published) for model in models] + _all(STEPS, STEPS_OF_FACTS)
+            return [_copy(model, 30_000, **published) for model in _models()] + _all(STEPS, STEPS_OF_FACTS)
 
 
 def _models():
-    return MACHINE, *(f"{cell} alone" for cell in dict.fromkeys(("lstm", *cells.added())))
+    return *MACHINES, *(f"{cell} alone" for cell in dict.fromkeys(("lstm", *cells.added())))
 
 
 def _all(steps, of_facts):
@@ -70,7 +71,8 @@ def _all(steps, of_facts):
 def _copy(model, steps, **others):
     setting = {"part": "copy", "model": model, "steps": steps, "seeds": SEEDS, "optimiser": "adam", "batch": 16}
     setting |= {"cell": model.removesuffix(" alone")} if model.endswith(" alone") else {}
-    return setting | SMALL | {"rate": CHOSEN.get(model, DEFAULT)} | others
+    setting |= SMALL | (CONTROLLER if model == MACHINE_OF_PAPER else {})
+    return setting | {"rate": CHOSEN.get(model, DEFAULT)} | others
 
 
 def _facts(model, steps, seeds=SEEDS, **others):
@@ -123,7 +125,7 @@ def _builder(setting, task):
         options = {name: setting[name] for name in ("slots", "width")} | {"hidden_size": setting["hidden"]}
         return NeuralTuringMachine(task.inputs, task.outputs, controller=controller, seed=seed, **options)
 
-    if setting["model"] in (MACHINE, MACHINE_OF_PAPER):
+    if setting["model"] in MACHINES:
         controller = setting["model"].removeprefix("NTM, ").lower()
         return lambda seed: machine(seed, controller)
     size = sum(value.size for value in machine(0, "feed-forward").parameters().values())
