@@ -46,9 +46,10 @@ TRIED = (
     "the paper's size are trained, too."
 )
 TRIED_SMALL = (
-    "Tried without the shortcut from the symbol to the outputs: none of five and three of five learned n to 10, and "
-    "none went beyond 13. With it losses are still falling when the updates are used up."
+    "Root seeds 0 to 3 together: 13 of 20 nets with one cell learn it and 18 of 20 with two; with 20,000 updates all "
+    "five of both. Without the shortcut from the symbol to the outputs none of five and three of five did."
 )
+TRIED_LONGER = "With 20,000 updates the median is 26 with one cell (the best: 59) and 11 with two."
 WEISS = "Weiss, Goldberg & Yahav 2018 (there trained up to n = 100 and 50)"
 
 
@@ -236,10 +237,11 @@ def claims(df):
             rates.rate(
                 f"{task}, {told}", f"Every net of the paper's size, {told} and outputs that see the symbol, gets all "
                 "strings right that it has seen (n to 10).", GERS, small >= TRAINED, at_least=1.0,
+                note=TRIED_SMALL,
             ),
             _median(
                 f"{task}, {told}, reach", f"They generalise as far as the paper's did on average, n = {average}.", GERS,
-                small, average, TRIED_SMALL,
+                small, average, TRIED_LONGER,
             ),
             _median(
                 f"{task}, no peepholes", "An LSTM without peepholes generalises beyond what it was trained on, too.",
@@ -285,7 +287,7 @@ def _draw_reach(runs):
     for ax, task in zip(axes[0], places, strict=True):
         for name, look in line_styles(dict.fromkeys(runs["cell"])).items():
             reach = np.sort(runs.loc[(runs["task"] == task) & (runs["cell"] == name), "reach"])
-            n = np.unique([1, *reach, *(reach + 1), TRAINED, runs["farthest"].max()])
+            n = np.unique([1, *reach[reach > 0], *(reach + 1), TRAINED, runs["farthest"].max()])
             part = [(reach >= at).mean() for at in n] if len(reach) else n * np.nan
             ax.step(n, part, where="mid", color=look["color"], linestyle=look["linestyle"], label=name)
         ax.axvspan(1, TRAINED, color=GREY, alpha=0.15, linewidth=0)
@@ -323,7 +325,7 @@ REACH = (
 )
 STATES = (
     f"The cell states that vary most of the run that got farthest, over a string with n = {SHOWN}; dotted lines: the "
-    "first b and the first c. A unit that counts goes up by equal steps at each a and down at each b."
+    "first b and the first c. A unit that counts goes one way by equal steps at each a and back at each b."
 )
 
 

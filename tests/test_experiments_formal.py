@@ -8,7 +8,7 @@ import pytest
 
 from experiments import clipping, counting, reber, temporal_order, timing
 from rnnbench import tasks
-from rnnbench.layers import Network
+from rnnbench.layers import Network, Recurrent
 from rnnbench.runner.intervals import difference
 
 ALL = (clipping, temporal_order, reber, counting, timing)
@@ -293,6 +293,30 @@ def test_counting_claims():
     assert found["anbncn, unsquashed"] == found["anbncn, no peepholes"] == "partly"
     assert found["anbncn, squashed"] == "not reproduced" and found["anbn, squashed"] == "not yet run"
     assert found["LSTM against gru"] == "partly" and found["LSTM against elman"] == "not yet run"
+    assert found["anbn, one cell"] == found["anbncn, two cells"] == "not yet run"
+    small = of_counting({("anbn", "lstm_noaf"): [118] * 5, ("anbncn", "lstm_noaf"): [10, 10, 10, 28, 9]})
+    found = verdicts(counting, [row | {"shortcut": True} for row in small])
+    assert found["anbn, one cell"] == found["anbn, one cell, reach"] == "reproduced"
+    assert found["anbncn, two cells"] == "not reproduced" and found["anbncn, two cells, reach"] == "partly"
+    assert found["anbn, learned"] == "not yet run"  # of another size
+
+
+def test_outputs_see_the_symbol():
+    """A net of the paper's size is the cell and a readout of x and h, and has 38 or 90 weights."""
+    for task, weights in (("anbn", 38), ("anbncn", 90)):
+        setting = next(s for s in counting.sweep("quick", "cpu") if s["task"] == task and "shortcut" in s)
+        made, x = tasks.get(task), np.array([[0, 1], [1, 2], [2, 0]])
+        network = counting._small(made, setting | {"device": "reference"}, None, [3])
+        layer = network.parts["hidden"]
+        y, _ = network.forward(x[None])
+        plain = Recurrent("lstm_noaf", made.inputs, setting["hidden"], seed=[3], device="reference")
+        for name, value in plain.params.items():
+            value[...] = layer.params[name][:, : value.shape[1]]  # the outputs' rows come last
+        h, _ = plain.forward(np.eye(made.inputs, dtype="float32")[x][None])
+        readout = layer.blocks["y", "h@0"], layer.blocks["y", "x"], layer.gate_bias("y")
+        of_h, of_x, bias = (value[0] for value in readout)
+        np.testing.assert_allclose(y[0], h[0] @ of_h.T + np.eye(made.inputs)[x] @ of_x.T + bias, atol=1e-6)
+        assert sum(value.size for value in layer.params.values()) == weights
 
 
 # ---- timing ----

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnbench import tasks
 from rnnbench.layers.tree import balanced
 from rnnbench.runner.claims import NOT_REPRODUCED, NOT_YET_RUN, REPRODUCED
 from rnnbench.runner.settings import RESERVED
@@ -114,7 +115,7 @@ def test_seq2seq_ranks_the_arrangements():
 
 def test_memory_reads_lengths_and_powers():
     module, rows = EXPERIMENTS["memory"], []
-    for model in (module.MACHINE, "lstm alone"):
+    for model in (*module.MACHINES, "lstm alone"):
         for test_length, good in ((10, 0.99), (20, 0.9)):
             setting = {"part": "copy", "model": model, "steps": 1000, "test_length": test_length, **module.SMALL}
             rows += ends(setting, [4.0] * 5 if "alone" in model else LOW, success=0.0 if "alone" in model else good)
@@ -131,6 +132,16 @@ def test_memory_reads_lengths_and_powers():
     found = verdicts("memory", rows)
     assert found.pop("NTM copies, published size") == NOT_YET_RUN
     assert set(found.values()) == {REPRODUCED}
+
+
+def test_machines_and_the_lstm_alone_have_as_many_parameters():
+    module = EXPERIMENTS["memory"]
+    counts = []
+    for model in (*module.MACHINES, "lstm alone"):
+        setting = next(s for s in module.sweep("quick", "cpu") if s.get("model") == model) | {"device": "reference"}
+        network = module._builder(setting, tasks.get("copy_vectors", bits=setting["bits"]))([0])
+        counts.append(sum(value.size for value in network.parameters().values()))
+    assert max(counts) / min(counts) < 1.05
 
 
 def test_tree_reads_depths():
