@@ -35,7 +35,7 @@ def sweep(preset, device):
     """Cells by lengths and sizes; the search has two seeds at each learning rate, and two thirds of the steps."""
     match preset:
         case "smoke":
-            return [_setting("elman", 10, 20, 2, hidden=16), *_matched(("lstm",), 10, 20, 2, parameters_wanted=321)]
+            return [_setting("elman", 10, 20, 2, hidden=16), *_matched(GATED, 10, 20, 2, parameters_wanted=321)]
         case "search":
             found = [_setting(cell, 50, 2000, 2, hidden=HIDDEN, rate=rate) for cell in CELLS for rate in RATES]
             return found + [one for rate in RATES for one in _matched(GATED, 50, 2000, 2, rate=rate)]

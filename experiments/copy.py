@@ -42,9 +42,10 @@ def sweep(preset, device):
     """Cells by lengths; the search has two seeds at each learning rate, and half of the steps."""
     match preset:
         case "smoke":
-            return [_setting(cell, 3, 12, 2, parameters=600, recall=2) for cell in _cells(("elman", "orthogonal"))]
+            few = "elman", "gru", "lstm", "orthogonal"
+            return [_setting(cell, 3, 12, 2, parameters=600, recall=2) for cell in _cells(few)]
         case "search":
-            places = [(cell, length, rate) for length in (SHORT, LONG) for cell in CELLS for rate in RATES]
+            places = [(cell, length, rate) for length in (SHORT, LONG) for cell in _cells(CELLS) for rate in RATES]
             return [_setting(cell, length, STEPS // 2, 2, rate=rate) for cell, length, rate in places]
         case "quick":
             return [_setting(cell, length, STEPS) for length in (SHORT, LONG) for cell in _cells(CELLS)]

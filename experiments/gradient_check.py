@@ -121,7 +121,7 @@ def _chart(found):
     ax.set_xscale("log")
     ax.set_yticks(range(len(order)), order, fontsize=9.5)
     ax.set(xlabel="largest relative error of a gradient", ylim=(-1, len(order)))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.5 / (1.6 + 0.2 * len(order))), ncols=3, fontsize=9)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.5 / (0.6 + 0.2 * len(order))), ncols=3, fontsize=9)
     return figure, (
         "The worst of all gradients of each cell (parameters, initial states, inputs). By complex step BPTT is right "
         "to the rounding of float64, in NumPy and compiled. Central differences, for the cells with kinks, carry an "

@@ -9,7 +9,8 @@ chose for it, five seeds side by side, judged on 1,000 fresh programs of each nu
 learned in this time (4,000 steps: 1 % right); the preset "paper" has up to nine. The naive predictor says all
 characters of answers alike: loss ln 12, nothing right. The control writes all programs in scrambled characters. Errors
 of the baseline's programs are told by the place of a digit and by the longest run of carries in its sum. All six kinds
-of program are given to Python, too. ``--cells my_cell.py`` adds a cell of your own, under the baseline.
+of program are given to Python, too. ``--cells my_cell.py`` adds a cell of your own, under the baseline, at the LSTM's
+rate.
 
 Sources: W. Zaremba and I. Sutskever, Learning to Execute, arXiv 1410.4615, 2014 (abstract: 99 % of the characters of
 sums of nine-digit numbers); R. Grosse, Lecture 7: Recurrent Neural Nets, section 4.3 and figure 6 (scrambled programs;
@@ -236,9 +237,8 @@ def figures(df):
     """How each seed ended under each curriculum, and where sums fail."""
     found, trained = {}, df[df["study"] == "training"]
     if len(curves.of_kind(trained, "end", "loss")):
-        shown = trained.assign(
-            network=trained["curriculum"] + trained["scrambled"].map({True: ", scrambled", False: ""})
-        )
+        scrambled = trained["scrambled"].map({True: ", scrambled", False: ""})
+        shown = trained.assign(network=curves.beside_lstm(trained, "curriculum") + scrambled)
         found["curricula"] = (
             curves.dots(shown, by="network", parts="test_length", groups=CURRICULA, title="digits: {:g}",
                         y="success", ylabel="part of the sums that are right", log=False), CURVES,
@@ -256,8 +256,9 @@ def _where(df):
         axes, {"place": "place (0: ones)", "carries": "longest run of carries"}.items(), strict=True
     ):
         rows = curves.of_kind(df, kind, kind, "error")
-        for name, look in line_styles(CURRICULA).items():
-            curves.band(ax, rows[rows["curriculum"] == name], kind, "error", name, look)
+        names = curves.beside_lstm(rows, "curriculum")
+        for name, look in line_styles(dict.fromkeys((*CURRICULA, *names))).items():
+            curves.band(ax, rows[names == name], kind, "error", name, look)
         ax.set(xlabel=label, xticks=sorted(rows[kind].unique()))
     axes[0].set(ylabel="part that is wrong", ylim=(0, 1), title="digits")
     axes[1].set(title="sums")
@@ -278,6 +279,6 @@ FAILURES = (
 
 def tables(df):
     """Loss and success by curriculum and number of digits."""
-    caption = "Medians over the seeds at the end of training. Naive: loss 2.485, success 0."
-    by = ["test_length", "curriculum", "scrambled", "rate"]
+    caption = "Medians over the seeds at the end of training. Naive: loss 2.485, success 0." + choices.borrowed(df)
+    by = ["test_length", "cell", "curriculum", "scrambled", "rate"]
     return {"ends": (curves.ends(df, by), caption)} if "curriculum" in df else {}

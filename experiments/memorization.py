@@ -7,7 +7,7 @@ way of reading at the learning rate that the preset "search" chose for it at n =
 (all digits and the end right, each given the ones before) is of 1,000 fresh sequences. The naive predictor knows where
 the end is: loss n ln 10 / (n + 1), success 10^-n. Digit i (from 0) is written n steps after it was last read; after
 reading backwards 2 i + 1 steps, which is n on average too, but 1 for the first. ``--cells my_cell.py`` adds a cell of
-your own.
+your own, at the LSTM's rates.
 
 Sources: W. Zaremba and I. Sutskever, Learning to Execute, arXiv 1410.4615, 2014, section 3 and figure on memorization
 (lengths 5 to 65, two layers of 400 units); I. Sutskever, O. Vinyals and Q. V. Le, Sequence to Sequence Learning with
@@ -129,7 +129,11 @@ def _against(ends, worse, better):
 
 def figures(df):
     """Learning curves, and errors by position."""
-    curve = curves.learning_curves(df, by="way", groups=WAYS, parts="length", title="{:g} digits", ylabel="loss (nats)")
+    df = df.assign(way=curves.beside_lstm(df, "way"))
+    names = dict.fromkeys((*WAYS, *df["way"]))
+    curve = curves.learning_curves(
+        df, by="way", groups=[*names], parts="length", title="{:g} digits", ylabel="loss (nats)"
+    )
     found = {"curves": (curve, CURVES)}
     errors = curves.of_kind(df, "position", "length", "position", "error")
     if len(errors):
@@ -141,7 +145,7 @@ def _by_position(errors):
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(8, 4.3))
-    for name, look in line_styles(WAYS).items():
+    for name, look in line_styles(dict.fromkeys((*WAYS, *errors["way"]))).items():
         curves.band(ax, errors[errors["way"] == name], "position", "error", name, look)
     ax.set(xlabel="digit (0 is written first)", ylabel="part of the digits that are wrong", ylim=(0, None))
     ax.legend(**BESIDE)
@@ -160,5 +164,5 @@ POSITIONS = (
 
 def tables(df):
     """Loss and success at the end."""
-    caption = "Medians over the seeds. Naive: loss n ln 10 / (n + 1), success 10^-n."
+    caption = "Medians over the seeds. Naive: loss n ln 10 / (n + 1), success 10^-n." + choices.borrowed(df)
     return {"ends": (curves.ends(df, ["length", "cell", "way", "rate"]), caption)}

@@ -50,9 +50,10 @@ def sweep(preset, device):
     match preset:
         case "smoke":
             wired = [{"net": net, "bits": min(bits, 64)} for net, bits in WIRED.items() if net != "larger sum"]
-            return [_setting(cell, False, 10, 2, 10, parameters=100) for cell in _cells(("elman", SIGNED))] + wired
+            few = "elman", "gru", "lstm", SIGNED
+            return [_setting(cell, False, 10, 2, 10, parameters=100) for cell in _cells(few)] + wired
         case "search":
-            asked = [(cell, False, running) for cell in CELLS] + [(cell, True, last) for cell in LAST]
+            asked = [(cell, False, running) for cell in _cells(CELLS)] + [(cell, True, last) for cell in _cells(LAST)]
             return [
                 _setting(cell, final, steps // 2, 2, TRAINED, rate=rate)
                 for cell, final, steps in asked for rate in RATES

@@ -199,10 +199,11 @@ def figures(df):
     symbols = df["task"].map({task: known[1] for task, known in TASKS.items()})
     told = {name: df[name].astype(float) * symbols / math.log(2) for name in ("loss", "least_loss")}
     figure = curves.learning_curves(_named(df).assign(**told), parts="task", ylabel="bits of a string", log=False)
+    lowest = told["loss"][df["kind"] == "curve"].groupby(df["task"]).min()
     for ax in figure.axes:
-        if ax.get_title("left") in TASKS:
-            entropy = TASKS[ax.get_title("left")][0]
-            ax.set_ylim(entropy - 0.2, entropy + 3)
+        if (task := ax.get_title("left")) in TASKS:
+            entropy = TASKS[task][0]
+            ax.set_ylim(entropy - 0.2, max(entropy + 3, lowest[task] + 1))
     return {"curves": (figure, CURVES)}
 
 

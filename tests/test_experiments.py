@@ -16,6 +16,7 @@ NAMES = sorted(path.stem for path in (CHECKOUT / "experiments").glob("[!_]*.py")
 FOUND = {name: Experiment(name, CHECKOUT / "experiments" / f"{name}.py", False) for name in NAMES}
 SEARCHED = [name for name in NAMES if hasattr(FOUND[name].load(), "choose")]
 TRAINED = [*SEARCHED, "clipping"]
+TAKES_CELLS = [name for name in SEARCHED if hasattr(FOUND[name].load(), "cells")]
 every = pytest.mark.parametrize("name", NAMES)
 
 
@@ -76,6 +77,20 @@ def test_each_preset_of_the_committed_results_is_told_on_its_own(name):
             assert all(caption for _, caption in module.figures(df).values())
             plt.close("all")
     assert all(one == names[0] for one in names)
+
+
+@pytest.mark.parametrize("name", TAKES_CELLS)
+def test_a_cell_of_the_users_is_not_laid_on_the_lstm(name):
+    """With the LSTM's trials once more, as another cell's with half the loss, no line of a table says anything else."""
+    module, records = FOUND[name].load(), Store(CHECKOUT / "results").read_committed(name).by_key.values()
+    df = frame([record for record in records if "quick" in record["presets"]], source="committed", preset="quick")
+    own = df[df["cell"].isin(("lstm", "lstm_peephole"))].assign(loss=lambda rows: rows["loss"] / 2)
+    own[["cell", *({"model", "network"} & {*df})]] = "own"
+    alone, beside = (module.tables(rows) for rows in (df, pd.concat([df, own], ignore_index=True)))
+    assert len(own)
+    for table in alone:
+        before, after = ({*map(tuple, found[table][0].astype(str).values)} for found in (alone, beside))
+        assert before <= after, table
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 BAD = float("inf")
 
 
+def borrowed(df: pd.DataFrame) -> str:
+    """Return what a caption must say where a search was of the LSTM alone, and there are other cells: whose rate."""
+    others = "cell" in df and (df["cell"].dropna() != "lstm").any()
+    return " The rates were chosen for the LSTM; other cells have the same." if others else ""
+
+
 def best(df: pd.DataFrame, by: Sequence[str] = ("cell",), of: str = "rate", score: str = "loss", least=True) -> dict:
     """Return the value of a column with the best median score at the end, for each group.
 

@@ -36,6 +36,12 @@ def pick(rows: pd.DataFrame, **values) -> pd.DataFrame:
     return rows
 
 
+def beside_lstm(df: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column whose words go on with the cell's name where that is not the LSTM."""
+    known = df.reindex(columns=["cell", column])
+    return known[column].where(known["cell"].isna() | (known["cell"] == "lstm"), known[column] + ", " + known["cell"])
+
+
 def ends(df: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return a table of how training ended: medians over the seeds of each group, the range of the loss."""
     rows = of_kind(df, "end", "loss", "success", "parameters", "steps", words=["outcome", *by])
@@ -187,10 +193,12 @@ def dots(
             values = ends.loc[(ends[by] == name) & (ends[parts] == place), y]
             ax.plot(values, [height] * len(values), "o", color=BLUE, alpha=0.5, markeredgewidth=0)
             ax.plot([values.median()] * 2, [height - 0.3, height + 0.3], color=VERMILION)
-        for value in naive.loc[naive[parts] == place, y].dropna().unique():
+        flat = naive.loc[naive[parts] == place, y].dropna().unique()
+        for value in flat:
             ax.axvline(value, color=GREY, linestyle=":", linewidth=1.5)
         ax.set(xlabel=ylabel, title=title.format(place), yticks=range(len(names)), yticklabels=names)
-        if log:
+        shown = [*flat, *ends.loc[ends[parts] == place, y].dropna()]
+        if log and shown and max(shown) > 2 * min(shown):  # in less than that its ticks would not find room
             ax.set_xscale("log")
     axes[0, 0].set_ylim(len(names) - 0.4, -0.6)
     return figure
