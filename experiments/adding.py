@@ -1,12 +1,13 @@
 """Which cells learn to add two numbers that stand far apart?
 
 Method: the task ``adding`` (variant urnn: values from U(0, 1), one marked in each half, the answer at the last step,
-squared error). RMSProp with a batch of 20 and gradient norms clipped at 1, the LSTM with forget bias 1, five seeds side
-by side. Claims about the published size are of 128 units. Architectures are ranked with as many parameters, readout
-included, as 128 tanh units have, 16,897: an LSTM then has 63 units, a GRU 73. Each network has the learning rate that
-the preset "search" chose for it, at its size, on random numbers of its own. The naive predictor says 1 and has the loss
-1/6. Loss and success (error below 0.04) are of 1,000 fresh sequences for each seed. ``--cells my_cell.py`` adds a cell
-of your own with as many parameters; one that was not searched for has the rate 0.001.
+squared error). RMSProp with a batch of 20 and gradient norms clipped at 1 (the authors' code clips each number of the
+gradient), the LSTM with forget bias 1, five seeds side by side. Claims about the published size are of 128 units.
+Architectures are ranked with as many parameters, readout included, as 128 tanh units have, 16,897: an LSTM then has 63
+units, a GRU 73. Each network has the learning rate that the preset "search" chose for it, at its size, on random
+numbers of its own. The naive predictor says 1 and has the loss 1/6. Loss and success (error below 0.04) are of 1,000
+fresh sequences for each seed. ``--cells my_cell.py`` adds a cell of your own with as many parameters; one that was not
+searched for has the rate 0.001.
 
 Sources: M. Arjovsky, A. Shah and Y. Bengio, Unitary Evolution Recurrent Neural Networks, ICML 2016, section 5.2 and the
 authors' code (H = 128, RMSProp, 0.001); S. Hochreiter and J. Schmidhuber, Long Short-Term Memory, Neural Computation 9,
