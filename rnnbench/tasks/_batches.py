@@ -21,7 +21,8 @@ def at_end(array, batch):
 def blank_after_end(array, lengths):
     """Set a (T, B, ...) array to 0 beyond the rows' ends."""
     if lengths is not None:
-        array[np.arange(len(array))[:, None] >= lengths] = 0
+        shortest = lengths.min()
+        array[shortest:][np.arange(shortest, len(array))[:, None] >= lengths] = 0
 
 
 def final(x, answer, lengths=None, clean=None):

@@ -16,17 +16,20 @@ def block_task(letters, least):
     blocks = len(letters)
     one_symbol = np.eye(blocks + 1)
     target_of_symbol = np.stack([one_symbol[1], one_symbol[1] + one_symbol[2], *0 * one_symbol[2:]])  # where it is sure
+    open_end, beyond = blocks + 1, blocks + 2
+    targets = np.stack([*one_symbol, target_of_symbol[1], 0 * one_symbol[0]])
 
     def generate(rng, size, length):
         n = rng.integers(least, length, size, endpoint=True)
         lengths = blocks * n + 1
-        step = np.arange(blocks * length + 1)[:, None]
-        mask = step < lengths
-        x = -(-step // n) * mask
-        target = one_symbol[-(-(step + 1) // n) % (blocks + 1)]
-        target[x == 1] = target_of_symbol[1]
-        target[~mask] = 0
-        return Batch(x, target, mask, lengths)
+        step = np.arange(blocks * length + 2)[:, None]
+        block = -(-step // n)  # of each step; after the last one "#" comes again
+        mask = step[:-1] < lengths
+        x = block[:-1] * mask
+        following = block[1:] * (block[1:] <= blocks)
+        following[x == 1] = open_end
+        following[~mask] = beyond
+        return Batch(x, np.take(targets, following, axis=0), mask, lengths)
 
     def leaving(length):
         """The probability that a block is over after one of its letters: one over the mean of n."""

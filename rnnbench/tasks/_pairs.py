@@ -34,14 +34,15 @@ def stream(pair, end):
     Batch
     """
     lengths = pair.source_lengths + pair.target_lengths
-    step = np.arange(lengths.max())[:, None] - pair.source_lengths  # of the target
-    mask = (step >= 0) & (step < pair.target_lengths)
-    target = np.take_along_axis(pair.target, step.clip(0, len(pair.target) - 1), axis=0)
-    target *= mask
-    x = np.zeros_like(target)
+    shape = lengths.max(), len(lengths)
+    place, row = np.nonzero(np.arange(len(pair.target))[:, None] < pair.target_lengths)
+    step, symbol = place + pair.source_lengths[row], pair.target[place, row]
+    target, mask, x = np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, np.int64)
+    target[step, row], mask[step, row] = symbol, True
     x[: len(pair.source)] = pair.source
-    x[1:] += target[:-1] * mask[1:]
-    x[step == 0] = end
+    x[pair.source_lengths, np.arange(len(lengths))] = end
+    before = place < pair.target_lengths[row] - 1
+    x[step[before] + 1, row[before]] = symbol[before]
     return Batch(x, target, mask, lengths)
 
 

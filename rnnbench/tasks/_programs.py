@@ -18,7 +18,8 @@ loop            v=a, then for x in range(k):v+=b                        v
 k is uniform on 1 ... 4 length, < may be >, += may be -=, and v is a letter from a to j that the program has not used
 yet.
 
-All texts and values are arrays over the programs, joined and computed by NumPy.
+All texts and values are arrays over the programs, joined and computed by NumPy. Texts are bytes of a fixed width,
+which are picked and put in a fraction of the time that NumPy's strings of variable width take.
 """
 
 from __future__ import annotations
@@ -26,9 +27,8 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
-from numpy.dtypes import StringDType
 
-NAMES = np.array(list("abcdefghij"), StringDType())
+NAMES = np.array(list("abcdefghij"), "S1")
 FACTOR = 4
 CHARACTERS = "".join(sorted(set("print(for x in range):if else\n+-*=<>.0123456789abcdefghij")))
 
@@ -39,38 +39,57 @@ def largest(length, nesting):
 
 
 def draw(rng, lengths, nestings, kinds):
-    """Draw a program per (length, nesting) of two (B,) arrays: its text (StringDType) and what it prints."""
+    """Draw a program per (length, nesting) of two (B,) arrays: its text and what it prints, as arrays of bytes."""
     size = len(lengths)
-    code = np.full(size, "", StringDType())
-    text = code.copy()
+    code = text = np.full(size, b"")
     value = np.zeros(size, np.int64)
-    names = NAMES[np.argsort(rng.random((len(NAMES), size)), axis=0)]
+    names = NAMES[np.argsort(rng.random((len(NAMES), size)), axis=0)[: nestings.max()]]
     for level in range(nestings.max()):
         kind = np.where(level < nestings, rng.integers(0, len(kinds), size), -1)
+        longer, made = [], []
         for k, name in enumerate(kinds):
             rows = np.flatnonzero(kind == k)
             inner = (text[rows], value[rows]) if level else None
-            lines, text[rows], value[rows] = KINDS[name](rng, lengths[rows], names[level, rows], inner)
-            code[rows] = _join(code[rows], lines)
-    return _join(code, "print(", text, ")"), value.astype(StringDType())
+            lines, expression, value[rows] = KINDS[name](rng, lengths[rows], names[level, rows], inner)
+            made.append((rows, expression))
+            if lines is not None:
+                longer.append((rows, _join(code[rows], lines)))
+        code, text = _put(code, longer), _put(text, made)
+    return _join(code, _join(b"print(", text, b")")), _digits(value)
 
 
 def encode(texts, symbols):
-    """Return texts (StringDType) as (T, B) symbols, given by code point, 0 beyond their ends; and their lengths."""
+    """Return texts as (T, B) symbols, given by code point, 0 beyond their ends; and their lengths."""
     lengths = np.strings.str_len(texts)
-    letters = texts.astype(f"U{lengths.max()}").view(np.uint32).reshape(len(texts), -1)
+    letters = texts.view(np.uint8).reshape(len(texts), -1)[:, : lengths.max()]
     return symbols[letters.T], lengths
+
+
+def _put(texts, parts):
+    """Return the texts with those of some rows replaced, as wide as the longest is."""
+    width = max([texts.itemsize, *(np.strings.str_len(new).max(initial=1) for _, new in parts)])
+    texts = texts.astype(f"S{width}")
+    for rows, new in parts:
+        texts[rows] = new
+    return texts
 
 
 def _join(*parts):
     return reduce(np.strings.add, parts)
 
 
+def _digits(numbers):
+    """Integers as texts no wider than the longest needs."""
+    longest = max(len(str(end)) for end in (numbers.min(initial=0), numbers.max(initial=0)))
+    return numbers.astype(f"S{longest}")
+
+
 def _operands(rng, lengths, count, inner):
     """Pairs (text, value) of `count` numbers, a random one of them replaced by what is given."""
     values = rng.integers(1, 10**lengths, (count, len(lengths)), endpoint=True)
-    texts = values.astype(StringDType())
+    texts = _digits(values)
     if inner is not None:
+        texts = texts.astype(np.result_type(texts, inner[0]))
         place = rng.integers(0, count, len(lengths)), np.arange(len(lengths))
         texts[place], values[place] = inner
     return zip(texts, values, strict=True)
@@ -83,45 +102,45 @@ def _small(rng, lengths):
 def _coin(rng, lengths, first, second):
     """Per program one of two texts, and whether it is the first."""
     heads = rng.random(len(lengths)) < 0.5
-    return np.where(heads, first, second).astype(StringDType()), heads
+    return np.where(heads, first, second), heads
 
 
 def _addition(rng, lengths, name, inner):
     (a, x), (b, y) = _operands(rng, lengths, 2, inner)
-    return "", _join("(", a, "+", b, ")"), x + y
+    return None, _join(b"(", a, b"+", b, b")"), x + y
 
 
 def _subtraction(rng, lengths, name, inner):
     (a, x), (b, y) = _operands(rng, lengths, 2, inner)
-    return "", _join("(", a, "-", b, ")"), x - y
+    return None, _join(b"(", a, b"-", b, b")"), x - y
 
 
 def _multiplication(rng, lengths, name, inner):
     ((a, x),) = _operands(rng, lengths, 1, inner)
     k = _small(rng, lengths)
-    factor = k.astype(StringDType())
+    factor = _digits(k)
     behind = rng.random(len(lengths)) < 0.5
-    return "", _join("(", np.where(behind, a, factor), "*", np.where(behind, factor, a), ")"), x * k
+    return None, _join(b"(", np.where(behind, a, factor), b"*", np.where(behind, factor, a), b")"), x * k
 
 
 def _assignment(rng, lengths, name, inner):
     (a, x), (b, y) = _operands(rng, lengths, 2, inner)
-    sign, plus = _coin(rng, lengths, "+", "-")
-    return _join(name, "=", a, "\n"), _join("(", name, sign, b, ")"), np.where(plus, x + y, x - y)
+    sign, plus = _coin(rng, lengths, b"+", b"-")
+    return _join(name, b"=", a, b"\n"), _join(b"(", name, sign, b, b")"), np.where(plus, x + y, x - y)
 
 
 def _condition(rng, lengths, name, inner):
     (a, w), (b, x), (c, y), (d, z) = _operands(rng, lengths, 4, inner)
-    sign, less = _coin(rng, lengths, "<", ">")
-    text = _join("(", c, " if ", a, sign, b, " else ", d, ")")
-    return "", text, np.where(np.where(less, w < x, w > x), y, z)
+    sign, less = _coin(rng, lengths, b"<", b">")
+    text = _join(b"(", c, b" if ", a, sign, b, b" else ", d, b")")
+    return None, text, np.where(np.where(less, w < x, w > x), y, z)
 
 
 def _loop(rng, lengths, name, inner):
     (a, x), (b, y) = _operands(rng, lengths, 2, inner)
-    sign, plus = _coin(rng, lengths, "+", "-")
+    sign, plus = _coin(rng, lengths, b"+", b"-")
     k = _small(rng, lengths)
-    lines = _join(name, "=", a, "\nfor x in range(", k.astype(StringDType()), "):", name, sign, "=", b, "\n")
+    lines = _join(name, b"=", a, b"\nfor x in range(", _digits(k), b"):", name, sign, b"=", b, b"\n")
     return lines, name, x + np.where(plus, k, -k) * y
 
 

@@ -43,12 +43,12 @@ def build(kinds=1):
 
     def generate(rng, size, length):
         up = _shapes(rng, size, length)
-        innermost = _innermost_kinds(rng, up, kinds)
-        before = np.roll(innermost, 1, axis=1)
-        x = np.where(up, innermost, kinds + before)
+        innermost = np.ascontiguousarray(_innermost_kinds(rng, up, kinds).T)
+        x = np.where(up.T, innermost, kinds + np.roll(innermost, 1, axis=0))
         target = np.ones((2 * length, size, 2 * kinds))
-        target[..., kinds:] = innermost.T[..., None] == np.arange(kinds)
-        return Batch(np.ascontiguousarray(x.T), target, np.ones((2 * length, size), bool))
+        for kind in range(kinds):
+            target[..., kinds + kind] = innermost == kind
+        return Batch(np.ascontiguousarray(x), target, np.ones((2 * length, size), bool))
 
     def naive(batch):
         logits = np.full((2 * kinds, 2 * kinds), -IMPOSSIBLE)
@@ -79,13 +79,19 @@ def build(kinds=1):
 
 def _shapes(rng, size, pairs):
     """Draw uniform well-formed words as (B, 2 pairs) booleans: whether a bracket opens."""
-    up = np.zeros((size, 2 * pairs + 1), bool)
+    up = np.zeros((size, 2 * pairs + 1), np.intp)  # the one type for which NumPy has a permutation of its own
     up[:, :pairs] = True
-    rng.permuted(up, axis=1, out=up)
+    up = rng.permuted(up, axis=1, out=up).astype(bool)
     height = np.cumsum(2 * up.view(np.int8) - 1, axis=1)
     first = height.argmin(axis=1) + 1
-    order = (first[:, None] + np.arange(2 * pairs)) % (2 * pairs + 1)
-    return np.take_along_axis(up, order, axis=1)
+    twice = np.concatenate([up, up], axis=1)
+    return np.take(twice, _row_starts(twice) + first[:, None] + np.arange(2 * pairs))
+
+
+def _row_starts(array):
+    """The place of each row's first element in the (B, T) array laid flat; places are taken faster than columns."""
+    rows, columns = array.shape
+    return columns * np.arange(rows)[:, None]
 
 
 def _innermost_kinds(rng, up, kinds):
@@ -95,10 +101,12 @@ def _innermost_kinds(rng, up, kinds):
     ones of the pairs directly in it.
     """
     depth = np.cumsum(2 * up.view(np.int8) - 1, axis=1)
-    order = np.argsort(depth, axis=1, kind="stable")
-    opens = np.take_along_axis(up, order, axis=1)
-    opener = np.maximum.accumulate(opens * np.arange(up.shape[1]), axis=1)
-    kind = np.take_along_axis(rng.integers(0, kinds, up.shape), opener, axis=1)
-    innermost = np.empty_like(kind)
-    np.put_along_axis(innermost, order, kind, axis=1)
-    return np.where(depth > 0, innermost, -1)
+    if kinds == 1:
+        return np.where(depth > 0, 0, -1)
+    start = _row_starts(up)
+    order = np.argsort(depth.astype(np.min_scalar_type(-up.shape[1])), axis=1, kind="stable") + start  # small: radix
+    opener = np.maximum.accumulate(np.take(up, order) * np.arange(up.shape[1]), axis=1) + start
+    kind = np.take(rng.integers(0, kinds, up.shape), opener)
+    innermost = np.empty(up.size, kind.dtype)
+    innermost[order] = kind
+    return np.where(depth > 0, innermost.reshape(up.shape), -1)

@@ -153,7 +153,8 @@ def longest_first(batch: Batch, groups: int = 1) -> Batch:
     order = np.argsort(-batch.lengths.reshape(groups, -1), axis=1, kind="stable")
     order = (order + order.shape[1] * np.arange(groups)[:, None]).ravel()
     known = {name: value for name, value in vars(batch).items() if value is not None}
-    return replace(batch, **{k: v[order] if k == "lengths" else v[:, order] for k, v in known.items()})
+    # take copies a row's channels as one piece, which v[:, order] does not
+    return replace(batch, **{k: np.take(v, order, axis=0 if k == "lengths" else 1) for k, v in known.items()})
 
 
 def joined(drawn: list[Batch], groups: int, dtype, shortest: int = 0):
