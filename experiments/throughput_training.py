@@ -7,6 +7,10 @@ both are timed in turn, five steps a call, in processes of their own with equal 
 throughput. Replicas: eight seeds in one call beside the same eight trainers one after another, to the same losses.
 ``--set workload=copy --set cells=lstm`` times one.
 
+Batches: of the same steps, the part that goes by until the batch is there: drawn, sorted by length and put in place, on
+one thread. Every task has its first variant, at the literature's size with each cell, or with the LSTM that the task's
+own experiment trains in "quick", or with 32 units and 20 rows where there is no such experiment.
+
 Sources: sizes are the literature's (adding and copying of unitary networks, character models of the courses, with 65
 symbols); the limits in the claims are this project's own goals.
 """
@@ -14,26 +18,29 @@ symbols); the limits in the claims are this project's own goals.
 import os
 
 from rnnbench import cells
+from rnnbench import tasks as all_tasks
 from rnnbench.peers import frames, tasks
 from rnnbench.peers.spread import BUSY
 from rnnbench.peers.steps import PEERS, SEQUENTIAL, TORCH
-from rnnbench.peers.workloads import WORKLOADS
+from rnnbench.peers.workloads import PUBLISHED, WORKLOADS
 from rnnbench.runner.claims import holds
 
 RNN, GRU, LSTM = "elman", "gru_reset_after", "lstm"
-LOADS = ("adding", "copy", "parity", "characters-1", "characters-50")
+LOADS = PUBLISHED
 GOALS = {RNN: 3.0, GRU: 3.0, LSTM: 1.5}
 REPLICAS, TOGETHER, THREADS = "replicas", 3.0, 2
+BATCH, MOST = 0.05, 3  # of a step, at most; how many are named
 GOAL = "this project's goal"
 TIMED = True
 
 
 def sweep(preset, device):
-    """Five workloads beside PyTorch, and replicas; on as many threads as the goals name, in paper on one too."""
+    """Five workloads beside PyTorch, replicas, batches; on as many threads as the goals name, in paper on one too."""
     if device != "cpu" or preset not in ("smoke", "quick", "paper"):
         return []
     if preset == "smoke":
-        return [_setting("tiny", LSTM, 1, rounds=3), _setting("tiny-replicas", RNN, 1, SEQUENTIAL, 3)]
+        tiny = [_setting("tiny", LSTM, 1, rounds=3), _setting("tiny-replicas", RNN, 1, SEQUENTIAL, 3)]
+        return [*tiny, {"tasks": "lookahead", "cells": LSTM, "threads": 1, "rounds": 3}]
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     most, every = min(THREADS, processors), "+".join(GOALS)
     rounds = 10 if preset == "quick" else 15
@@ -41,6 +48,7 @@ def sweep(preset, device):
     for threads in (most,) if preset == "quick" else sorted({1, most}):
         found += [_setting(load, every, threads, rounds=rounds) for load in LOADS]
         found.append(_setting(REPLICAS, every, threads, SEQUENTIAL, rounds))
+        found.append({"tasks": "+".join(all_tasks.names()), "cells": every, "threads": threads, "rounds": rounds})
     return found
 
 
@@ -49,13 +57,16 @@ def _setting(workload, several, threads, peers=TORCH, rounds=9):
 
 
 def run(setting, rng):
-    """A row for us and one for the peer, of each cell."""
-    from rnnbench.peers import steps
+    """A row for us and one for the peer, of each cell; or a row for each task."""
+    from rnnbench.peers import batches, steps
 
-    found = {name: setting[name].split("+") for name in ("workload", "cells", "peers")}
-    for name, known in (("workload", WORKLOADS), ("peers", PEERS), ("cells", cells.names())):
-        if unknown := [one for one in found[name] if one not in known]:
-            raise ValueError(f"{name}: got {', '.join(unknown)}, expected of {', '.join(known)}")
+    allowed = {"workload": WORKLOADS, "peers": PEERS, "cells": cells.names(), "tasks": all_tasks.names()}
+    found = {name: setting[name].split("+") for name in allowed if name in setting}
+    for name, names in found.items():
+        if unknown := [one for one in names if one not in allowed[name]]:
+            raise ValueError(f"{name}: got {', '.join(unknown)}, expected of {', '.join(allowed[name])}")
+    if "tasks" in setting:
+        return batches.rows(found["tasks"], found["cells"], setting["threads"], setting["rounds"])
     return steps.rows(setting["workload"], found["cells"], setting["threads"], found["peers"], setting["rounds"])
 
 
@@ -81,6 +92,22 @@ def claims(df):
         "same losses", "The losses of the first twenty steps are the peer's, to 1e-4 of the largest.", "derived",
         compared["outcome"] == "ok", note=worst,
     )  # fmt: skip
+
+    here = _batches(df)
+    here = here[(here["threads"] == THREADS) & (here["verdict"] != BUSY)]
+    most = [_batch_words(row) for _, row in here.sort_values("part", ascending=False).head(MOST).iterrows()]
+    yield holds(
+        "batches", f"A batch takes at most {BATCH:.0%} of the training step that it is for, for every task.", GOAL,
+        here["part"] <= BATCH, note=f"The most: {'; '.join(most)}." if most else "",
+    )  # fmt: skip
+
+
+def _batches(df):
+    return frames.rows(df, "batch", numbers=("part", "part_low", "part_high"))
+
+
+def _batch_words(row):
+    return f"{row['workload']} {row['cell']} {100 * row['part']:.1f} %"
 
 
 def _beside(df):
@@ -113,8 +140,27 @@ def tables(df):
     )
     told = rows[rows["outcome"] != "ok"].groupby(["cell", "workload", "peer", "outcome", "detail"], dropna=False)
     told = told.size().reset_index(name="rows")
-    made = {"steps": (pd.DataFrame(lines), caption), "left_out": (told, "Who could not take part, and why.")}
+    batches = _batches(df).sort_values("part", ascending=False)
+    batches = pd.DataFrame(
+        {
+            "step": batches["workload"],
+            "cell": batches["cell"],
+            "threads": batches["threads"],
+            "step (ms)": batches["ms"],
+            "its batch (%)": [f"{100 * a:.1f} ({100 * b:.1f} to {100 * c:.1f})" for a, b, c in _spans(batches)],
+        }
+    )
+    of_batches = "What part of a training step goes by until its batch is there, with its 95 % interval; most first."
+    made = {
+        "steps": (pd.DataFrame(lines), caption),
+        "batches": (batches, of_batches),
+        "left_out": (told, "Who could not take part, and why."),
+    }
     return {name: (table, words) for name, (table, words) in made.items() if len(table)}
+
+
+def _spans(batches):
+    return batches[["part", "part_low", "part_high"]].to_numpy()
 
 
 def figures(df):

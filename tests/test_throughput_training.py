@@ -6,8 +6,10 @@ import pytest
 import small_runs
 
 from experiments import throughput_training as experiment
-from rnnbench.peers import steps, tasks, torch_steps, workloads
+from rnnbench.kernels import threads
+from rnnbench.peers import batches, steps, tasks, torch_steps, workloads
 from rnnbench.report import style
+from rnnbench.tasks import get, names
 
 pytestmark = pytest.mark.usefixtures("not_alone")
 
@@ -23,7 +25,8 @@ def made_up(ratio=3.5, verdict="faster", outcome="ok", threads=2):
             lines.append(place | ms | {"peer": tasks.RNNBENCH, "outcome": "ok"})
             beside = {"ratio": ratio, "ratio_low": ratio - 0.1, "ratio_high": ratio + 0.1, "verdict": verdict}
             lines.append(place | ms | beside | {"peer": peer, "outcome": outcome, "detail": "", "error": 1e-6})
-    return pd.DataFrame(lines)
+    batch = {"kind": "batch", "workload": "w", "cell": "lstm", "threads": threads, "part": 0.01, "verdict": verdict}
+    return pd.DataFrame([*lines, {"trial": "batch", "status": "ok"} | batch])
 
 
 def verdicts(df):
@@ -32,7 +35,10 @@ def verdicts(df):
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
 def test_workloads_are_known(preset):
-    assert {s["workload"] for s in experiment.sweep(preset, "cpu")} <= workloads.WORKLOADS.keys()
+    sweep = experiment.sweep(preset, "cpu")
+    assert {s["workload"] for s in sweep if "tasks" not in s} <= workloads.WORKLOADS.keys()
+    assert {*sweep[-1]["tasks"].split("+")} <= {*names()}
+    assert preset == "smoke" or sweep[-1]["tasks"].split("+") == names()
     assert experiment.sweep(preset, "cuda") == []
 
 
@@ -66,6 +72,65 @@ def test_a_trial_says_who_is_absent_and_compares_replicas(monkeypatch):
     assert list(df["outcome"]) == ["ok", "not installed", "ok"]
     assert df.loc[experiment.SEQUENTIAL, "error"] == 0  # the same bits
     assert (df.loc[[tasks.RNNBENCH, experiment.SEQUENTIAL], "ms"] > 0).all()
+
+
+def test_every_task_has_a_load_that_can_be_trained():
+    assert batches.TRAINED.keys() <= {*names()} - {w.task for w in batches.loads("copy")}
+    for name in names():
+        for load in batches.loads(name):
+            assert load.task == name and load.length >= get(name).shortest
+            assert min(load.rows, load.units) > 0 and load.replicas == 1
+    assert batches.loads("characters") == [workloads.WORKLOADS[f"characters-{rows}"] for rows in (1, 50)]
+    assert {name: batches.loads(name)[0].readout for name in ("parity", "latch", "timing")} == {
+        "parity": "every", "latch": "last", "timing": "every",
+    }  # fmt: skip
+
+
+def test_the_wait_for_a_batch_is_timed_within_the_step(monkeypatch):
+    """A draw that takes as long as all else must show as half of the step."""
+    now = [0.0]
+    monkeypatch.setattr(batches.time, "perf_counter", lambda: now[0])
+
+    class Feed:
+        together = 2
+
+        def next(self, reached=None):
+            now[0] += 0.01
+
+    class Trainer:
+        feed = Feed()
+
+        def run(self, steps):
+            for _ in range(steps):
+                self.feed.next()
+                now[0] += 0.01
+
+    spent = list(zip(*batches._times(Trainer(), 3), strict=True))
+    assert spent == [pytest.approx((0.02, 0.01))] * 3
+
+
+def test_a_trial_has_a_row_for_each_task_and_size():
+    before = threads.get_num_threads()
+    setting = {"tasks": "lookahead", "cells": "lstm", "threads": 1, "rounds": 2}
+    df = small_runs.frame(experiment, [setting], "cpu")
+    assert list(df["workload"]) == ["lookahead T=20 B=20 H=20"] and threads.get_num_threads() == before
+    assert (df["part_low"] > 0).all() and (df["part_low"] <= df["part_high"]).all() and (df["part_high"] < 1).all()
+    table, _ = experiment.tables(df)["batches"]
+    assert table["its batch (%)"].str.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)").all()
+    with pytest.raises(ValueError, match="tasks: got no-such, expected of adding"):
+        experiment.run(setting | {"tasks": "no-such"}, np.random.default_rng(0))
+
+
+def test_the_claim_of_batches_follows_the_numbers():
+    def verdict(*parts, threads=2, word=""):
+        line = {"trial": "a", "status": "ok", "kind": "batch", "cell": "lstm", "threads": threads, "verdict": word}
+        df = pd.DataFrame([line | {"workload": f"w{part}", "part": part} for part in parts])
+        return next(claim for claim in experiment.claims(df) if claim.name == "batches")
+
+    assert verdict(0.05, 0.01).verdict == "reproduced"
+    found = verdict(0.01, 0.051)
+    assert found.verdict == "partly" and found.note.startswith("The most: w0.051 lstm 5.1 %; w0.01")
+    assert verdict(0.2, threads=1).verdict == verdict(0.2, word="machine busy").verdict == "not yet run"
 
 
 @pytest.mark.parametrize("key", ["workload", "cells", "peers"])

@@ -40,15 +40,20 @@ WORKLOADS = {
     "tiny": Workload("characters", 5, 2, 4),
     "tiny-replicas": Workload("parity", 5, 2, 4, replicas=2),
 }
+PUBLISHED = ("adding", "copy", "parity", "characters-1", "characters-50")  # those of the literature
 
 
 def trainer(name: str, cell: str, seeds=0):
+    """Return a Trainer of the workload called `name` in `WORKLOADS`, see `trainer_of`."""
+    return trainer_of(WORKLOADS[name], cell, seeds)
+
+
+def trainer_of(load: Workload, cell: str, seeds=0):
     """Return a Trainer of a workload: RMSProp at 0.001 and the norm clipped at 1, as on the other side.
 
     Parameters
     ----------
-    name : str
-        Of `WORKLOADS`.
+    load : Workload
     cell : str
         One that PyTorch has too gets PyTorch's two biases: with one, an optimiser would make other steps.
     seeds : int, or list of int for replicas
@@ -57,7 +62,7 @@ def trainer(name: str, cell: str, seeds=0):
     from rnnbench.peers.tasks import is_common
     from rnnbench.training import Trainer, clipping, optimisers
 
-    load, task = WORKLOADS[name], make_task(WORKLOADS[name].task)
+    task = make_task(load.task)
     network = Network.build(
         cell, task.inputs, task.outputs, load.units, readout=load.readout, seed=seeds,
         embedding="one_hot" if task.symbols else None, bias="torch" if is_common(cell, None) else True,
