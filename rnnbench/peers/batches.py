@@ -42,9 +42,9 @@ def loads(task: str) -> list[Workload]:
     if published:
         return published
     made = make_task(task)
-    mask = made.batch(np.random.default_rng(0), 2).mask
-    readout = "last" if (mask.sum(axis=0) == 1).all() else "every"
-    return [Workload(task, *TRAINED.get(task, (made.length, ROWS, UNITS)), readout)]
+    length, *sizes = TRAINED.get(task, (made.length, ROWS, UNITS))
+    scored = made.batch(np.random.default_rng(0), 2, length).mask.sum(axis=0)
+    return [Workload(task, length, *sizes, "last" if (scored == 1).all() else "every")]
 
 
 def rows(names: Sequence[str], cells: Sequence[str], threads: int, rounds: int) -> list[dict]:
