@@ -65,19 +65,19 @@ bench: .venv/.installed ## take a quick look at the speed of everything; nothing
 # Commits, not the working tree, each built in an environment of asv's own.
 HEAD ?= HEAD
 FACTOR ?= 1.1
-bench-compare: .venv/.installed .venv/.asv-machine ## compare the speed of commit HEAD with that of BASE=<commit>
-	@$(PY) -m benchmarks.compare "$(BASE)" "$(HEAD)" "$(FACTOR)" "$(BENCH)"
+ROUNDS ?= 6
+bench-compare: .venv/.installed ## compare the speed of commit HEAD with that of BASE=<commit>
+	@$(PY) -m benchmarks.compare "$(BASE)" "$(HEAD)" "$(FACTOR)" "$(BENCH)" "$(ROUNDS)"
+
+COMMITS ?= HEAD^!
+bench-record: .venv/.installed ## measure COMMITS (HEAD^!) and add them to results/asv
+	@$(PY) -m benchmarks.record "$(COMMITS)" "$(BENCH)"
 
 bench-html: .venv/.installed ## write reports/asv/index.html from the results in results/asv
 	@$(PY) -m asv publish
 	@echo "$$PWD/reports/asv/index.html (it needs a web server: $(PY) -m asv preview)"
 
-.PHONY: bench bench-compare bench-html
-
-# asv asks at the console about a machine that it does not know yet; --yes takes what it finds out itself.
-.venv/.asv-machine: .venv/.installed
-	@[ -f "$$HOME/.asv-machine.json" ] || $(PY) -m asv machine --yes >/dev/null
-	@touch $@
+.PHONY: bench bench-compare bench-record bench-html
 
 clean: ## remove caches, builds and the generated report; .venv and results stay
 	@find . -name .venv -prune -o -name .asv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
