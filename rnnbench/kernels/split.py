@@ -70,10 +70,12 @@ def walk(function, sizes, program, blocks, scratch):
     parts = threads.get_num_threads() if is_team(sizes) else 1
     key = "walk", parts, tuple(blocks)
     _, counter, alone, together = program.once(key, lambda: _tasks(program, sizes.steps, parts, blocks, scratch))
-    if together is not None:  # a team counts its meetings, in the counter and each part in its own line
+    if together is None:
+        threads.run(function, alone)
+    else:  # a team counts its meetings, in the counter and each part in its own line
         counter[:] = 0
         together[:, MEETINGS] = 0
-    threads.run(function, alone if together is None else together, alone)
+        threads.run(function, together, alone)
 
 
 def _tasks(program, steps, parts, blocks, scratch):

@@ -95,7 +95,7 @@ def _run(plan, program, active, need_dx):
     made = program.once(key, lambda: _Made(plan, program, blocks, parts, need_dx))
     made.start()
     want_tiles(sizes, made.dx_rows | running(active, [(0, sizes.rows)]), (e.most * flat.TILES,))
-    threads.run(e.stretches, made.tasks, made.alone)
+    threads.run(e.stretches, made.tasks, made.alone if parts > 1 else None)
     if made.symbols is not None:
         threads.run(e.symbols, made.symbols)
 

@@ -60,22 +60,22 @@ def run(function: int, tasks: np.ndarray, alone: np.ndarray | None = None) -> No
     tasks : (n, m) int64 array
         The function gets the address of a line.
     alone : (n, m) int64 array, optional
-        What to do in place of `tasks` if other threads cannot be had (they are at work for another caller). Without it
-        the caller does all tasks; tasks that wait for each other need it.
+        For tasks that wait for each other, and so need a thread each: what to do in their place if other threads cannot
+        be had (they are at work for another caller).
 
     Raises
     ------
     RuntimeError
         If the system gives no more threads.
     """
-    helpers = min(get_num_threads(), len(tasks)) - 1
+    helpers = (len(tasks) if alone is not None else min(get_num_threads(), len(tasks))) - 1
     if helpers > 0 and _crew.lock.acquire(blocking=False):
         try:
             _crew.run(function, tasks, helpers)
         finally:
             _crew.lock.release()
     elif len(tasks):
-        lines = tasks if alone is None or helpers < 1 else alone
+        lines = tasks if alone is None else alone
         call, start = _task(function), memory.address(lines)
         for line in range(len(lines)):
             call(None, start + line * lines.strides[0])
