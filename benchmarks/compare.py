@@ -13,13 +13,13 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rnnbench.peers import spread
 
 from . import quick
-from .record import asv, machine
+from .record import machine
 from .workloads import ROOT
 
 FAILED = 2  # asv's exit status when a benchmark failed
@@ -45,17 +45,32 @@ def measured(commit: str, bench: str) -> dict[str, float | None]:
     """Run the benchmarks of one commit once; return the value of each that ran, None where it failed."""
     with tempfile.TemporaryDirectory() as name:
         config = asv_config(Path(name))
-        asv("run", "--config", str(config), "--machine", machine(), "-a", "rounds=1", "--bench", bench, f"{commit}^!")
+        where = "--config", str(config), "--machine", machine()
+        show(asv("run", *where, "--attribute", "rounds=1", "--bench", bench, f"{commit}^!"))
         if not (Path(name) / "results" / "benchmarks.json").exists():
             sys.exit(f"asv measured nothing for {commit}")
         return unrolled(quick.load(Path(name)))
+
+
+def asv(*arguments: str) -> Iterator[str]:
+    """Run asv at the root of the checkout; its output, line by line."""
+    command = [sys.executable, "-m", "asv", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        yield from process.stdout
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print what asv writes as it comes, but for the rows of what was left out."""
+    for line in lines:
+        if not line.rstrip().endswith("n/a"):
+            print(line, end="", flush=True)
 
 
 def asv_config(folder: Path) -> Path:
     """Write asv's configuration with results that go to `folder`, and environments that stay; return its path."""
     from asv.util import load_json
 
-    config = load_json(str(ROOT / "asv.conf.json"))
+    config = load_json(str(ROOT / "asv.conf.json"), js_comments=True)
     for name in ("repo", "benchmark_dir", "env_dir"):
         config[name] = str(ROOT / config[name])
     config["install_command"] = [part.replace("{conf_dir}", str(ROOT)) for part in config["install_command"]]
@@ -107,7 +122,7 @@ def main(base: str, head: str, factor: float, bench: str, rounds: int) -> int:
         for side in (0, 1) if number % 2 == 0 else (1, 0):
             values[side].append(measured(commits[side], bench))
     found = told(*values, factor)
-    print(f"\n{head} over {base}: median of the rounds' ratios and its 95 % interval\n")
+    print(f"\n{head[:10]} over {base[:10]}: median of the rounds' ratios and its 95 % interval\n")
     for name, (ratio, word) in found.items():
         numbers = f"{ratio.median:6.3f} ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else ""
         print(f"{numbers:26} {word:20} {name}")

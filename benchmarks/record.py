@@ -26,17 +26,13 @@ def machine() -> str:
     return name
 
 
-def asv(*arguments: str) -> int:
-    """Run asv at the root of the checkout and return its exit status."""
-    return subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=ROOT).returncode
-
-
 def main(given: Sequence[str]) -> int:
     """Measure and keep; return asv's exit status."""
     if len(given) != 2 or not all(given):
         sys.exit("which commits to measure? make bench-record [COMMITS=HEAD^!] [BENCH=regex]")
     commits, bench = given
-    return asv("run", "--machine", machine(), "--bench", bench, commits)
+    command = [sys.executable, "-m", "asv", "run", "--machine", machine(), "--bench", bench, commits]
+    return subprocess.run(command, cwd=ROOT).returncode
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import pkgutil
+import platform
 import re
 import sys
 from pathlib import Path
@@ -36,7 +37,8 @@ def load_benchmarks():
 
 MODULES = load_benchmarks()
 compare, derived, layers, memory = (MODULES[n] for n in ("compare", "derived", "layers", "memory"))
-quick, start, training, workloads = (MODULES[n] for n in ("quick", "start", "training", "workloads"))
+quick, record, start, training = (MODULES[n] for n in ("quick", "record", "start", "training"))
+workloads = MODULES["workloads"]
 
 
 def shipped():
@@ -247,25 +249,67 @@ def test_asv_runs_the_pinned_runner_and_spawns():
     assert "constraints.txt" in config["install_command"][0]
 
 
-def test_a_comparison_leaves_out_only_rows_without_any_value():
-    row = "|          | {}        | {}        | {}     | layers.Inference.time_inference('elman', 's')  |\n"
-    assert not compare.ran(row.format("n/a", "n/a", "n/a"))
-    assert compare.ran(row.format("n/a", "2.0ms", "n/a"))
-    assert compare.ran(row.format("1.0ms", "2.0ms", "2.00"))
-    assert compare.ran("              elman        2 x T150 B1 I256 H256       n/a     \n")
+def rounds(base, head, number=6):
+    return [{"f('a')": base * (1 + i % 3 / 100)} for i in range(number)], [{"f('a')": head}] * number
 
 
-def test_a_failed_benchmark_does_not_cost_the_comparison(monkeypatch):
-    called = []
-    monkeypatch.setattr(compare, "asv", lambda *arguments: called.append(arguments[0]) or compare.FAILED)
-    assert compare.main("a", "b", "1.1", ".") == compare.FAILED
-    assert called == ["continuous", "compare"]
+@pytest.mark.parametrize("head, word", [(1.5, compare.SLOWER), (0.6, compare.FASTER), (1.05, compare.SAME)])
+def test_a_comparison_tells_what_every_round_tells(head, word):
+    (ratio, found), *rest = compare.told(*rounds(1.0, head), 1.1).values()
+    assert (found, rest) == (word, []) and ratio.median == pytest.approx(head, rel=0.03)
 
 
-@pytest.mark.parametrize("given", [(), ("", "HEAD", "1.1", "."), ("no_such_commit", "HEAD", "1.1", ".")])
-def test_a_comparison_says_which_commit_it_wants(given):
-    with pytest.raises(SystemExit, match="commit"):
+def test_a_comparison_does_not_tell_noise():
+    base, head = rounds(1.0, 1.5)
+    assert compare.told(base, [*head[:-1], {"f('a')": 1.0}], 1.1)["f('a')"][1] == compare.NOISE
+    assert compare.told(*rounds(1.0, 1.11), 1.1)["f('a')"][1] == compare.NOISE  # on both sides of the limit
+    assert compare.told(*rounds(1.0, 9.0, 5), 1.1)["f('a')"][1] == compare.FEW
+
+
+def test_a_benchmark_that_fails_now_is_told_and_one_that_never_ran_is_not():
+    base = {"old": 1.0, "failing": 1.0, "never": None}
+    found = compare.told([base], [{"new": 1.0, "failing": None, "never": None}], 2)
+    assert found == {"failing": (None, compare.BROKEN)}
+
+
+def test_what_asv_skipped_has_no_value():
+    found = {"f": ("seconds", [["'a'", "'b'"], ["1"]], [0.5, math.nan]), "g": ("seconds", [], [None])}
+    assert compare.unrolled(found) == {"f('a', 1)": 0.5, "g": None}
+
+
+@pytest.mark.parametrize("head, status, word", [(1.5, 1, "1 slower"), (1.0, 0, "1 same"), (None, 2, "1 failed")])
+def test_a_comparison_measures_in_turn_and_ends_with_what_it_found(monkeypatch, capsys, head, status, word):
+    asked, values = [], {"B": {"f": 1.0}, "H": {"f": head}}
+    monkeypatch.setattr(compare, "measured", lambda commit, bench: asked.append(commit) or values[commit])
+    assert compare.main("B", "H", 1.1, ".", 6) == status
+    assert "".join(asked) == "BHHBBHHBBHHB" and capsys.readouterr().out.rstrip().endswith(word)
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ((), "commit"),
+        (("", "HEAD", "1.1", ".", "6"), "commit"),
+        (("no_such_commit", "HEAD", "1.1", ".", "6"), "commit"),
+        (("HEAD", "HEAD", "nan", ".", "6"), "FACTOR: got 'nan', expected a number >= 1"),
+        (("HEAD", "HEAD", "1.1", ".", "0"), "ROUNDS: got '0', expected an integer >= 1"),
+    ],
+)
+def test_a_comparison_says_what_it_wants(monkeypatch, given, said):
+    if said != "commit":
+        monkeypatch.setattr(compare, "hash_of", lambda commit: commit)  # a copy without git has none
+    with pytest.raises(SystemExit, match=said):
         compare.arguments(given)
+
+
+def test_results_do_not_bear_the_name_of_the_host(monkeypatch, tmp_path):
+    pytest.importorskip("asv")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("MACHINE", raising=False)
+    name = record.machine()
+    known = (tmp_path / ".asv-machine.json").read_text()
+    assert json.loads(known)[name]["machine"] == name and platform.machine() in name
+    assert platform.uname().node not in json.loads(known)[name].values() and str(tmp_path) not in known
 
 
 def test_the_cost_of_a_derived_backward_is_shown(monkeypatch, capsys):
