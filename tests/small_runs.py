@@ -44,15 +44,12 @@ def shown(experiment, df):
     found = claims(experiment, df)
     assert [*found] == [*claims(experiment, nothing)]
     with style.context():
-        import matplotlib.pyplot as plt
-
         axes = {}
         for name, (figure, caption) in experiment.figures(df).items():
             figure.canvas.draw()
             assert caption.rstrip(")").endswith("."), caption
             assert any(ax.has_data() for ax in figure.axes), name
             axes[name] = figure.axes
-        plt.close("all")
     tables = experiment.tables(df)
     assert all(len(table) and caption for table, caption in tables.values())
     return found, axes, {name: table for name, (table, _) in tables.items()}

@@ -72,3 +72,17 @@ def luminance(colour):
 @pytest.mark.parametrize("colour", [*style.PALETTE, style.GREY])
 def test_every_colour_can_be_seen_on_white(colour):
     assert 1.05 / (luminance(colour) + 0.05) > 2.1
+
+
+def test_figures_made_inside_are_closed_and_no_others():
+    with style.context():
+        import matplotlib.pyplot as plt
+
+        plt.close("all")
+    mine = plt.figure()
+    with pytest.raises(RuntimeError), style.context():
+        plt.subplots()
+        plt.subplots()
+        raise RuntimeError
+    assert plt.get_fignums() == [mine.number]
+    plt.close(mine)

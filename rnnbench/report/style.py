@@ -53,11 +53,17 @@ def line_styles(names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def context() -> Iterator[None]:
-    """Inside, matplotlib draws and saves in this style, without a display; afterwards it is as before."""
+    """Inside, matplotlib draws and saves in this style, without a display; afterwards it is as before.
+
+    Figures made inside are closed, whatever happens, or pyplot would keep them for as long as the process lives.
+    """
     import matplotlib
     from cycler import cycler
 
     matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
     style = {
         "figure.figsize": (7.2, 4.3),
         "figure.constrained_layout.use": True,
@@ -89,5 +95,9 @@ def context() -> Iterator[None]:
         "svg.fonttype": "path",
         "svg.hashsalt": "rnnbench",
     }
-    with matplotlib.rc_context(style):
-        yield
+    try:
+        with matplotlib.rc_context(style):
+            yield
+    finally:
+        for number in {*plt.get_fignums()}.difference(before):
+            plt.close(number)
