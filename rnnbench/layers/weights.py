@@ -68,7 +68,7 @@ def accumulate(layer, grads: Mapping[str, np.ndarray], added: Mapping | None, ra
         of_matrices = {key: grads[key] for key in layer.layout.weight_shapes}
         back = layer.cell.weights.backward
         each = [back(_replica(raw, r), _replica(of_matrices, r)) for r in range(layer.copies)]
-        grads |= {key: np.stack([one[key] for one in each]) for key in each[0]}
+        grads |= {key: _stacked([one[key] for one in each]) for key in each[0]}
     for key, grad in grads.items():
         if key not in fixed:
             layer.grads[key] += layer.bare(grad)
@@ -81,7 +81,11 @@ def _mapped(layer, raw):
     for one in each:
         for key, value in one.items():
             arguments.array(f"weight map's {key}", value, shapes[key], layer.dtype)
-    return {key: np.stack([one[key] for one in each]) for key in each[0]}
+    return {key: _stacked([one[key] for one in each]) for key in each[0]}
+
+
+def _stacked(each):
+    return each[0][None] if len(each) == 1 else np.stack(each)
 
 
 def _replica(arrays, r):
