@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from helpers import ENGINE_CASES, as_params
 from numba import cfunc
 from numba.core import types
+from numba.core.codegen import CPUCodeLibrary
 
 import rnnbench
 from rnnbench.contract import Cell, Gate, Stage, Vector
@@ -86,6 +88,7 @@ def build():
 
 RUN = """
 import sys
+import threading
 import numpy as np
 from rnnbench import Recurrent, cells
 layer = Recurrent(cells.load_file(sys.argv[1]), 1, 1, bias=False)
@@ -222,3 +225,25 @@ def test_without_a_writable_folder_it_compiles_all_the_same(problem, monkeypatch
 
     signature = types.int64(types.int64)
     assert build.compile_pointer(double, signature).ctypes(21) == 42
+
+
+def test_two_threads_that_compile_leave_numba_as_it_was():
+    """What is left out for our kernels must come back for everybody's code, whoever is done first."""
+    from rnnbench.kernels import build
+
+    before, entered = CPUCodeLibrary.__dict__["_optimize_functions"], threading.Event()
+    left = threading.Event()
+
+    def other():
+        with build._optimised_once():
+            entered.set()
+            left.wait(5)
+
+    thread = threading.Thread(target=other)
+    with build._optimised_once():
+        assert CPUCodeLibrary.__dict__["_optimize_functions"] is not before
+        thread.start()
+        entered.wait(0.2)
+    left.set()
+    thread.join()
+    assert CPUCodeLibrary.__dict__["_optimize_functions"] is before

@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba import cfunc, njit
 from numba.core import types
 from numba.core.codegen import CPUCodeLibrary
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 from rnnbench import ops
@@ -87,17 +88,19 @@ def _without_collections():
 def _optimised_once():
     """Leave out Numba's optimisation of functions by themselves: kernels count no references, which it is there for.
 
-    All passes run over the whole module later. Where Numba has no such method, nothing is left out.
+    All passes run over the whole module later. Where Numba has no such method, nothing is left out. Nobody else
+    compiles meanwhile: other code is optimised as ever.
     """
-    before = CPUCodeLibrary.__dict__.get("_optimize_functions")
-    if before is None:
-        yield
-        return
-    CPUCodeLibrary._optimize_functions = _set_layout
-    try:
-        yield
-    finally:
-        CPUCodeLibrary._optimize_functions = before
+    with global_compiler_lock:
+        before = CPUCodeLibrary.__dict__.get("_optimize_functions")
+        if before is None:
+            yield
+            return
+        CPUCodeLibrary._optimize_functions = _set_layout
+        try:
+            yield
+        finally:
+            CPUCodeLibrary._optimize_functions = before
 
 
 def _set_layout(library, module):
