@@ -41,7 +41,7 @@ def assert_equal(found, expected):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 3, 8])
 @pytest.mark.parametrize("kind", ["dense", "ragged symbols", "truncated symbols"])
 def test_no_bit_depends_on_the_stretches(cell, workers, kind, monkeypatch):
     lengths = np.random.default_rng(1).integers(0, T + 1, B) if "ragged" in kind else None
