@@ -58,33 +58,29 @@ def cayley(r):
     return q, inverse
 
 
-_made = deque(maxlen=4)  # the backward pass, and every call with the same weights, asks again
-
-
-def _cayley_of(r):
-    """`cayley` of the free parameters, in their precision."""
-    numbers = r.tobytes()
-    for dtype, same, made in list(_made):  # bytes are compared in a tenth of the time that hashing them takes
-        if dtype == r.dtype and same == numbers:
-            return made
-    made = [part.astype(r.dtype) for part in cayley(r)]
-    for part in made:
-        part.flags.writeable = False
-    _made.append((r.dtype, numbers, made))
-    return made
-
-
 def scaled_cayley(reflections):
     """Return the map from R to Q."""
+    lately = deque(maxlen=4)  # the backward pass, and every call with the same weights, asks again
+
+    def in_its_precision(r):
+        numbers = r.tobytes()
+        for dtype, same, made in list(lately):  # bytes are compared much faster than hashed
+            if dtype == r.dtype and same == numbers:
+                return made
+        made = [part.astype(r.dtype) for part in cayley(r)]
+        for part in made:
+            part.flags.writeable = False
+        lately.append((r.dtype, numbers, made))
+        return made
 
     def used(raw):
         r = raw["weight_hh"]
-        q, _ = _cayley_of(r)
+        q, _ = in_its_precision(r)
         return {"weight_hh": q * signs(len(r), reflections).astype(r.dtype)}
 
     def gradient(raw, dused):
         r = raw["weight_hh"]
-        _, inverse = _cayley_of(r)
+        _, inverse = in_its_precision(r)
         m = -2 * inverse.T @ (dused["weight_hh"] * signs(len(r), reflections).astype(r.dtype)) @ inverse.T
         return {"weight_hh": m - m.T}
 
