@@ -27,6 +27,9 @@ from rnnbench.kernels.symbols import NUMBER, start_gates
 from rnnbench.kernels.table import numbers, table
 
 
+WIDEST = 8  # vectors of any tile
+
+
 def at(table, line, c, t, row):
     """Address of a buffer's row; the buffer is described by five columns of a table's line, from column c.
 
@@ -90,6 +93,11 @@ def band(
             )  # fmt: skip
 
 
+def turn(number, strips, t):
+    """Which strip comes next: to and fro, so that of weights beyond the cache a step finds those read last."""
+    return number if t % 2 == 0 else strips - 1 - number
+
+
 def forward(build, task):
     """Walk a block of rows forward through all steps.
 
@@ -129,8 +137,10 @@ def forward(build, task):
                 bases[o] = scratch + operands[o, 0] if operands[o, 6] else at(operands, o, 0, t, first)
             for g in range(stages[s, 2], stages[s, 3]):
                 put_parts(parts + 24 * groups[g, 0], sources, groups[g, 0], groups[g, 1], t, first)
-            u_stop = share(vectors, team[0] + 1, team[1])
-            for u in range(share(vectors, team[0], team[1]), u_stop, strip):
+            u_first, u_stop = share(vectors, team[0], team[1]), share(vectors, team[0] + 1, team[1])
+            strips = (u_stop - u_first + strip - 1) // strip
+            for number in range(strips):
+                u = u_first + strip * turn(number, strips, t)
                 count = smaller(strip, u_stop - u)
                 for top in range(0, n, stages[s, 8]):
                     tall = smaller(stages[s, 8], n - top)
@@ -260,11 +270,14 @@ def cut_fed(feeds, lane_bytes, team, t, first, stop, steps):
 
 def spread(tile, widths, most, lane_bytes, products, sources, p, lines, team, t, first, count):
     """Add da times the weights to this part's units of the gradient of one source vector."""
-    v, v_stop = share(products[p, 7], team[0], team[1]), share(products[p, 7], team[0] + 1, team[1])
-    target = at(products, p, 0, t, first) + v * lane_bytes
+    v_first, v_stop = share(products[p, 7], team[0], team[1]), share(products[p, 7], team[0] + 1, team[1])
     end = put_parts(lines, sources, products[p, 5], products[p, 6], t, first)
-    b, per_panel = panels_of(sources, products[p, 5], products[p, 6], v)
-    band(
-        tile, widths, most, lane_bytes, lines, end, 0, count, b, per_panel, v_stop - v, target, products[p, 4], target,
-        products[p, 4],
-    )  # fmt: skip
+    strips = (v_stop - v_first + WIDEST - 1) // WIDEST
+    for number in range(strips):
+        v = v_first + WIDEST * turn(number, strips, t)
+        target = at(products, p, 0, t, first) + v * lane_bytes
+        b, per_panel = panels_of(sources, products[p, 5], products[p, 6], v)
+        band(
+            tile, widths, most, lane_bytes, lines, end, 0, count, b, per_panel, smaller(WIDEST, v_stop - v), target,
+            products[p, 4], target, products[p, 4],
+        )  # fmt: skip
