@@ -26,7 +26,6 @@ from rnnbench.kernels.raw import (
 from rnnbench.kernels.symbols import NUMBER, start_gates
 from rnnbench.kernels.table import numbers, table
 
-
 WIDEST = 8  # vectors of any tile
 
 
