@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.special import exp1
 
-from experiments import chrono, copy, multiplication, parity, two_sequence
+from experiments import adding_published, chrono, copy, multiplication, parity, two_sequence
 from rnnbench import tasks
 from rnnbench.layers import Network, Recurrent
 
@@ -245,3 +245,32 @@ def test_claims_of_multiplication():
     long = {"length": 100, "sequences": 1_273_000, "loss": 0.02, "success": 0.98}
     found = verdicts(multiplication, frame(*ends(**long, cell="lstm_1997"), *ends(**long, cell="elman")))
     assert found["LSTM of 1997, T = 100"] == found["tanh, T = 100"] == "not reproduced"
+
+
+def test_claims_of_adding_published():
+    size = {"study": "1997", "length": 100, "sequences": 74_000, "cell": "lstm_1997"}
+    constant = {"study": "1997", "length": 100, "kind": "naive", "loss": 0.0392}
+    descent = {"study": "2015", "length": 150, "steps": 400_000, "hidden": 100, "clip": 1.0}
+    before, published = "LSTM of 1997 before the constant, T = 100", "LSTM of 1997, T = 100"
+    descended = "IRNN before tanh, T >= 150"
+
+    def told(loss, success, irnn, **others):
+        rows = [constant, *ends(**size | others, loss=loss, success=success)]
+        rows += [*ends(**descent | others, cell="elman", loss=0.16), *ends(**descent | others, cell="irnn", loss=irnn)]
+        return verdicts(adding_published, frame(*rows))
+
+    found = told(0.0039, 2559 / 2560, 0.15)
+    assert found[before] == found[published] == found[descended] == "reproduced"
+    assert found["LSTM of 1997, T = 500"] == found["LSTM of 1997, T = 1000"] == "not yet run"
+    found = told(0.004, 2558 / 2560, 0.17)
+    assert found[before] == found[published] == found[descended] == "not reproduced"
+    found = told(0.0039, 1.0, 0.15, sequences=73_000, steps=399_000)
+    assert {*found.values()} == {"not yet run"}
+
+
+def test_the_lstm_of_1997_has_four_cells():
+    setting = adding_published.sweep("smoke", "cpu")[0] | {"device": "reference"}
+    rows = adding_published.run(setting, np.random.default_rng(0))
+    assert {row["parameters"] for row in rows if row["kind"] == "end"} == {3 * 4 * (2 + 4 + 1) + 4 + 1}
+    naive = next(row for row in rows if row["kind"] == "naive")
+    assert naive["loss"] == pytest.approx(tasks.get("adding", "lstm_97").chance(20).loss, rel=1e-4)
