@@ -241,7 +241,7 @@ def test_learning_to_execute_tells_where_sums_fail():
 
 
 def test_learning_to_execute_claims():
-    def runs(combined, scrambled, carried, agree=200):
+    def runs(combined, scrambled, carried, agree=200, characters=0.99):
         lstm = {"cell": "lstm", "digits": 2, "hidden": 64, "test_length": 2}
         rows = [{"kind": "executed", "programs": 200, "agree": agree}]
         for kind, values, strange in (
@@ -253,9 +253,12 @@ def test_learning_to_execute_claims():
         for replica, (n, error) in itertools.product(range(5), enumerate((0.1, *carried))):
             row = {"kind": "carries", "curriculum": "baseline", "carries": n, "error": error, "count": 10}
             rows.append(lstm | row | {"replica": replica, "scrambled": False})
+        three = lstm | {"curriculum": "combined", "scrambled": False, "digits": 3, "test_length": 3}
+        rows += seeds(HIGH, **three)  # which is no verdict on the curriculum
+        rows += [three | {"kind": "characters", "replica": r, "right": characters} for r in range(5)]
         return verdicts("learning_to_execute", rows)
 
     right = runs(LOW, LOW, (0.5, 0.6))
     assert right.pop("nine digits") == NOT_YET_RUN and set(right.values()) == {REPRODUCED}
-    wrong = runs(HIGH, HIGH, (0.05, 0.01), agree=199)
+    wrong = runs(HIGH, HIGH, (0.05, 0.01), agree=199, characters=0.98)
     assert wrong.pop("nine digits") == NOT_YET_RUN and set(wrong.values()) == {NOT_REPRODUCED}

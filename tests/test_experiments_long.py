@@ -274,3 +274,11 @@ def test_the_lstm_of_1997_has_four_cells():
     assert {row["parameters"] for row in rows if row["kind"] == "end"} == {3 * 4 * (2 + 4 + 1) + 4 + 1}
     naive = next(row for row in rows if row["kind"] == "naive")
     assert naive["loss"] == pytest.approx(tasks.get("adding", "lstm_97").chance(20).loss, rel=1e-4)
+
+
+def test_the_lstm_of_1997_starts_as_the_papers():
+    build = adding_published._of_1997(tasks.get("adding", "lstm_97"), "lstm_1997", 4, "reference")
+    layer = build([0, 1]).parts["hidden"].parts["layer"]
+    assert layer.gate_bias("i").tolist() == [[-3, -3, -6, -6]] * 2
+    layer.gate_bias("i")[...] = 0
+    assert 0.09 < max(abs(value).max() for value in layer.params.values()) <= 0.1
