@@ -261,11 +261,14 @@ def test_claims_of_adding_published():
 
     found = told(0.0039, 2559 / 2560, 0.15)
     assert found[before] == found[published] == found[descended] == "reproduced"
-    assert found["LSTM of 1997, T = 500"] == found["LSTM of 1997, T = 1000"] == "not yet run"
+    left = "LSTM of 1997, T = 500", "LSTM of 1997, T = 1000", "IRNN before tanh, T = 20"
+    assert {found[name] for name in left} == {"not yet run"}
     found = told(0.004, 2558 / 2560, 0.17)
     assert found[before] == found[published] == found[descended] == "not reproduced"
     found = told(0.0039, 1.0, 0.15, sequences=73_000, steps=399_000)
     assert {*found.values()} == {"not yet run"}
+    found = told(0.0039, 1.0, 0.15, length=20, steps=6000)
+    assert found.pop("IRNN before tanh, T = 20") == "reproduced" and {*found.values()} == {"not yet run"}
 
 
 def test_the_lstm_of_1997_has_four_cells():
