@@ -7,7 +7,7 @@ from functools import cache, cached_property
 import numpy as np
 from numba.core import types
 
-from rnnbench.kernels import flat, gradients, host, pack, symbols, tile, walk
+from rnnbench.kernels import flat, gradients, host, pack, sweep, symbols, tile, walk
 from rnnbench.kernels.build import token
 from rnnbench.kernels.translate import compile_task
 
@@ -58,8 +58,6 @@ class Engine:
     @cached_property
     def stretches(self):
         """Address of :func:`rnnbench.kernels.sweep.stretches`."""
-        from rnnbench.kernels import sweep
-
         return self._task(sweep.stretches)
 
     @cached_property

@@ -14,12 +14,12 @@ import numpy as np
 from rnnbench.kernels import flat, gradients, memory, ragged, symbols, threads
 from rnnbench.kernels.crew import call_task, meet
 from rnnbench.kernels.raw import larger, put_number
-from rnnbench.kernels.split import blocks_of, is_team, running, walk, want_tiles, workers_for
+from rnnbench.kernels.split import MEETINGS, blocks_of, is_team, running, walk, want_tiles, workers_for
 from rnnbench.kernels.table import numbers
 from rnnbench.kernels.tile import PARTS_BYTES
 
 STRETCH_BYTES = 512 * 1024  # of da, which stay in the second-level cache
-TASK_MEETINGS, WALK_MEETINGS = 8, 9  # columns in which a part counts, see :func:`rnnbench.kernels.crew.meet`
+TASK_MEETINGS = 8  # column of a task in which a part counts, see :func:`rnnbench.kernels.crew.meet`
 
 
 def stretches(build, task):
@@ -92,7 +92,7 @@ def _run(plan, program, active, need_dx):
         walk(e.backward, sizes, program, blocks, plan.scratch)
         blocks = []
     key = "sweep", parts, tuple(blocks), need_dx
-    made = program.once(key, lambda: _Made(plan, program, blocks, parts, need_dx))
+    made = program.once(key, lambda: _Tasks(plan, program, blocks, parts, need_dx))
     made.start()
     want_tiles(sizes, made.dx_rows | running(active, [(0, sizes.rows)]), (e.most * flat.TILES,))
     threads.run(e.stretches, made.tasks, made.alone if parts > 1 else None)
@@ -100,7 +100,7 @@ def _run(plan, program, active, need_dx):
         threads.run(e.symbols, made.symbols)
 
 
-class _Made:
+class _Tasks:
     """The tasks of a call: one per replica and part; in `alone`, one per replica."""
 
     def __init__(self, plan, program, blocks, parts, need_dx):
@@ -122,7 +122,7 @@ class _Made:
         """Nobody has met anybody yet."""
         self.counters[...] = 0
         self.tasks[:, TASK_MEETINGS] = 0
-        self.walks[:, WALK_MEETINGS] = 0
+        self.walks[:, MEETINGS] = 0
 
     def _tasks(self, parts):
         """Lines for :func:`stretches`, and those of their jobs."""
@@ -147,24 +147,13 @@ class _Made:
 
     def _walks(self, replica, part, parts):
         """Function, section, part of the steps, and what stands in a line after the steps."""
-        section = self.plan.sections.get("walk")
+        e, section = self.plan.sizes.engine, self.plan.sections.get("walk")
         if self.blocks and is_team(self.plan.sizes):
-            meeting = memory.address(self.counters[replica, 1])
-            yield (
-                self.plan.sizes.engine.backward,
-                section,
-                0,
-                1,
-                *self.blocks[0],
-                part,
-                parts,
-                meeting,
-                0,
-                threads.pause(),
-            )
+            meeting, pause = memory.address(self.counters[replica, 1]), threads.pause()
+            yield e.backward, section, 0, 1, *self.blocks[0], part, parts, meeting, 0, pause
             return
         for block in self.blocks[part::parts]:
-            yield self.plan.sizes.engine.backward, section, 0, 1, *block, 0, 1, 0, 0, 0
+            yield e.backward, section, 0, 1, *block, 0, 1, 0, 0, 0
 
     def _products(self, part, parts):
         """The same for what follows the walk."""
