@@ -46,7 +46,8 @@ def first_steps_task(
         steps = length + int(longer * length)
         lengths = rng.integers(length, steps, size, endpoint=True) if longer else None
         sign = rng.choice([1.0, -1.0], size)
-        x = rng.normal(0, math.sqrt(variance), (steps, size, 1))
+        x = rng.standard_normal((steps, size, 1))
+        x *= math.sqrt(variance)
         x[:informative] = sign[:, None] + (x[:informative] if noisy_x else 0)
         blank_after_end(x, lengths)
         clean = np.where(sign > 0, *targets)[:, None]

@@ -58,8 +58,10 @@ class Clip:
             np.clip(grads, -self.threshold, self.threshold, out=grads)
             return
         measured = norms if self.kind == "norm" else norms * norms
-        for r in np.flatnonzero(measured > self.threshold):
-            grads[r] *= grads.dtype.type(self.threshold / measured[r])
+        above = measured > self.threshold
+        if above.any():
+            factors = np.divide(self.threshold, measured, out=np.ones(len(grads)), where=above)
+            grads *= factors.astype(grads.dtype)[:, None]
 
 
 def norms(grads: np.ndarray) -> np.ndarray:

@@ -166,10 +166,12 @@ def _logistic(z, target, mask, weight, dz, total):
         x, t, d = z[r].ravel(), target[r].ravel(), dz[r].ravel()
         for i in range(len(x)):  # loops without a condition, which run on SIMD vectors
             d[i] = ops.relu(x[i]) - t[i] * x[i] + ops.log(ops.one(x[i]) + ops.exp(-ops.absolute(x[i])))
+        sum_ = total[r]  # not in memory, where every addition would wait for the one before to be written
         for n in range(rows):
             if mask[r, n]:
                 for j in range(width):
-                    total[r] += dz[r, n, j]
+                    sum_ += dz[r, n, j]
+        total[r] = sum_
         for i in range(len(x)):
             d[i] = (ops.sigmoid(x[i]) - t[i]) * weight[r]
         for n in range(rows):
@@ -181,14 +183,16 @@ def _logistic(z, target, mask, weight, dz, total):
 def _squared(y, target, mask, weight, dy, total):
     copies, rows, width = y.shape
     for r in range(copies):
+        sum_ = total[r]
         for n in range(rows):
             for j in range(width):
                 if mask[r, n]:
                     error = y[r, n, j] - target[r, n, j]
-                    total[r] += error * error
+                    sum_ += error * error
                     dy[r, n, j] = (error + error) * weight[r]
                 else:
                     dy[r, n, j] = 0
+        total[r] = sum_
     return -1
 
 
