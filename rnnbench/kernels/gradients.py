@@ -82,10 +82,16 @@ def weights(build, task):
             count += active[t]
         for p in range(0, larger(1, len(panels)), together):
             p_stop = smaller(p + together, len(panels))
-            for i in range(p, p_stop):
-                wide, whole = panels[i, 6], panels[i, 7] != 0 or panels[i, 6] % lanes == 0
-                out_panel = packed + (i - p) * count * panel_row
-                gather(build, out_panel, panel_row, panels, i, panels[i, 5], wide, whole, active, t0, t1, lanes, size)
+            i = p
+            while i < p_stop:
+                beside = 1
+                while i + beside < p_stop and panels[i + beside, 5] > 0:
+                    beside += 1
+                out_panel, per_panel = packed + (i - p) * count * panel_row, count * panel_row
+                gather_panels(
+                    build, out_panel, per_panel, panel_row, panels, i, beside, active, t0, t1, lanes, size
+                )  # fmt: skip
+                i += beside
             for g in range(len(da)):
                 if p == 0 and da[g, 6] != 0:
                     add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size)
@@ -132,6 +138,22 @@ def add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size):
         start, end = larger(column, first), smaller(column + vectors * lanes, stop)
         add_numbers(build, da[g, 6] + start * size, total + (start - column) * size, end - start)
         column += vectors * lanes
+
+
+def gather_panels(build, target, per_panel, row_bytes, panels, i, count, active, t0, t1, lanes, size):
+    """Lay a source's panels out, running rows only: row by row, as they lie in memory, but for a narrow last one."""
+    last = i + count - 1
+    wide, whole = panels[last, 6], panels[last, 7] != 0 or panels[last, 6] % lanes == 0
+    if wide <= lanes or not whole:
+        count -= 1
+        there = target + count * per_panel
+        gather(build, there, row_bytes, panels, last, panels[last, 5], wide, whole, active, t0, t1, lanes, size)
+    for t in range(t0, t1):
+        source = at(panels, i, 0, t, 0) + panels[i, 5] * size
+        for r in range(active[t]):
+            row = source + r * panels[i, 4]
+            copy_vectors(build, target + r * row_bytes, per_panel, row, 2 * lanes * size, 2, count)
+        target += active[t] * row_bytes
 
 
 def gather(build, target, row_bytes, buffers, i, first, columns, whole, active, t0, t1, lanes, size):

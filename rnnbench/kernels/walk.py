@@ -167,8 +167,9 @@ def forward(build, task):
                     call_stage(function, lines, tall, count)
         for c in range(len(outputs)):
             start, size = own_bytes(outputs[c, 10], lane_bytes, team)
-            for r in range(first, first + n):
-                copy_bytes(at(outputs, c, 0, t, r) + start, at(outputs, c, 5, t, r) + start, size)
+            target, source = at(outputs, c, 0, t, first) + start, at(outputs, c, 5, t, first) + start
+            for r in range(n):
+                copy_bytes(target + r * outputs[c, 4], source + r * outputs[c, 9], size)
         for f in range(len(feeds)):
             start, size = own_bytes(feeds[f, 10], lane_bytes, team)
             mask = mask_after(feeds[f, 11], feeds[f, 12], t, steps)
@@ -227,8 +228,9 @@ def backward(build, task):
         for v in range(len(slots)):
             if slots[v, 6]:
                 start, here = own_bytes(dy[0, 5] * size, lane_bytes, team)
-                for r in range(first, first + running):
-                    add_numbers(build, at(slots, v, 0, t, r) + start, at(dy, 0, 0, t, r) + start, here // size)
+                target, source = at(slots, v, 0, t, first) + start, at(dy, 0, 0, t, first) + start
+                for r in range(running):
+                    add_numbers(build, target + r * slots[v, 4], source + r * dy[0, 4], here // size)
         for s in range(len(stages) - 1, -1, -1):
             u, u_stop = share(stages[s, 1], team[0], team[1]), share(stages[s, 1], team[0] + 1, team[1])
             for o in range(stages[s, 2], stages[s, 3]):
@@ -243,8 +245,9 @@ def backward(build, task):
         for v in range(len(slots)):
             start, here = own_bytes(slots[v, 5], lane_bytes, team)
             for lag in range(slots[v, 1] if cut else 1):
-                for r in range(first, first + running):
-                    clear_bytes(at(slots, v, 0, t - lag, r) + start, here)
+                target = at(slots, v, 0, t - lag, first) + start
+                for r in range(running):
+                    clear_bytes(target + r * slots[v, 4], here)
 
 
 def start_rows(build, states, size, lane_bytes, team, t, first, stop):
