@@ -231,8 +231,10 @@ def test_two_threads_that_compile_leave_numba_as_it_was():
     """What is left out for our kernels must come back for everybody's code, whoever is done first."""
     from rnnbench.kernels import build
 
-    before, entered = CPUCodeLibrary.__dict__["_optimize_functions"], threading.Event()
-    left = threading.Event()
+    def methods():
+        return [CPUCodeLibrary.__dict__[name] for name in build.ONCE]
+
+    before, entered, left = methods(), threading.Event(), threading.Event()
 
     def other():
         with build._optimised_once():
@@ -241,9 +243,9 @@ def test_two_threads_that_compile_leave_numba_as_it_was():
 
     thread = threading.Thread(target=other)
     with build._optimised_once():
-        assert CPUCodeLibrary.__dict__["_optimize_functions"] is not before
+        assert all(now is not was for now, was in zip(methods(), before, strict=True))
         thread.start()
         entered.wait(0.2)
     left.set()
     thread.join()
-    assert CPUCodeLibrary.__dict__["_optimize_functions"] is before
+    assert methods() == before

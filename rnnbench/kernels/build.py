@@ -86,25 +86,33 @@ def _without_collections():
 
 @contextmanager
 def _optimised_once():
-    """Leave out Numba's optimisation of functions by themselves: kernels count no references, which it is there for.
+    """Run LLVM's passes once, over the whole module, and at their first level.
 
-    All passes run over the whole module later. Where Numba has no such method, nothing is left out. Nobody else
-    compiles meanwhile: other code is optimised as ever.
+    Numba runs them over each function by itself, then twice over all, so as to find pairs of reference counts to leave
+    out; kernels count no references, and are written as they should be. Where Numba has no such methods, it does as
+    ever. Nobody else compiles meanwhile: other code is optimised as ever.
     """
     with global_compiler_lock:
-        before = CPUCodeLibrary.__dict__.get("_optimize_functions")
-        if before is None:
-            yield
-            return
-        CPUCodeLibrary._optimize_functions = _set_layout
+        before = {name: CPUCodeLibrary.__dict__[name] for name in ONCE if name in CPUCodeLibrary.__dict__}
+        for name in before:
+            setattr(CPUCodeLibrary, name, ONCE[name])
         try:
             yield
         finally:
-            CPUCodeLibrary._optimize_functions = before
+            for name, method in before.items():
+                setattr(CPUCodeLibrary, name, method)
 
 
 def _set_layout(library, module):
     module.data_layout = library._codegen._data_layout
+
+
+def _run_passes(library):
+    passes, builder = library._codegen._module_pass_manager(opt=1)
+    passes.run(library._final_module, builder)
+
+
+ONCE = {"_optimize_functions": _set_layout, "_optimize_final_module": _run_passes}
 
 
 @cache
