@@ -70,9 +70,15 @@ class Layout:
         return tuple(name for name, lag in self.lags.items() if lag > 0)
 
     @cached_property
+    def initial(self) -> dict[str, float | str]:
+        """Initial values of the states that do not start at 0."""
+        values = {name: self.cell.vector(name).initial for name in self.states}
+        return {name: value for name, value in values.items() if value != 0}
+
+    @cached_property
     def learned(self) -> tuple[str, ...]:
         """The states whose initial value is a parameter."""
-        return tuple(n for n in self.states if self.cell.vector(n).initial == LEARNED)
+        return tuple(name for name, value in self.initial.items() if value == LEARNED)
 
     @cached_property
     def stage_widths(self) -> tuple[int, ...]:

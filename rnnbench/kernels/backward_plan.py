@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnbench.contract import INPUT, parse
-from rnnbench.kernels import pointwise, tile
+from rnnbench.kernels import memory, pointwise, tile
 from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, readers, source_line
 from rnnbench.kernels.program import Arena, Program, Ref, Table
 from rnnbench.kernels.symbols import NUMBER, strip_width
@@ -16,7 +16,6 @@ class BackwardPlan:
     ----------
     forward : rnnbench.kernels.forward_plan.ForwardPlan
         With a tape.
-    packing : rnnbench.kernels.packing.BackwardPacking
     chunk : int
         Steps of one sum of the weight gradients.
 
@@ -24,6 +23,8 @@ class BackwardPlan:
     ----------
     flow : dict of Lane
         A gradient per differentiable vector: the step at work and as many past ones as the vector is carried.
+    final : dict of Lane
+        The gradient by the final value of each such state.
     program : Program
         With a section for each of the functions that follow.
     sections : dict of int
@@ -31,6 +32,8 @@ class BackwardPlan:
         :func:`rnnbench.kernels.flat.products`, from ``"weights"`` on those of
         :func:`rnnbench.kernels.gradients.weights` (one per set of gates with the same sources), ``"columns"`` of
         :func:`rnnbench.kernels.gradients.columns_sum`, ``"symbols"`` of :func:`rnnbench.kernels.symbols.gradients`.
+    zeros : array
+        What dx starts from.
     scratch : int
         Bytes that the walk works in.
     weights : list of (width, panels)
@@ -41,13 +44,16 @@ class BackwardPlan:
         Of one step.
     """
 
-    def __init__(self, forward, packing, chunk):
-        self.forward, self.packing, self.sizes, self.arena = forward, packing, forward.sizes, Arena("flow")
+    def __init__(self, forward, chunk):
+        self.forward, self.packing, self.sizes, self.arena = forward, forward.packing, forward.sizes, Arena("flow")
         sizes, layout = self.sizes, self.sizes.layout
-        self.flow = {}
+        self.flow, self.final = {}, {}
         for name, lag in layout.lags.items():
             if layout.cell.differentiable[name]:
                 self.flow[name] = Lane(sizes, self.arena, layout.widths[name], lag + 1, lag)
+                if lag:
+                    self.final[name] = Lane(sizes, self.arena, layout.widths[name], lag, lag)
+        self.zeros = memory.zeros(sizes.vectors(layout.input_size) * sizes.lanes, sizes.dtype)
         self.nothing = Ref("flow", self.arena.place(sizes.lane_bytes))
         self.sink = Ref("flow", self.arena.place(sizes.lane_bytes))
         self.stages, self.operands, self.products, self.sources = Table(6), Table(6), Table(8), Table(8)
@@ -97,7 +103,7 @@ class BackwardPlan:
         self._values(source_line(sizes, s, forward.lanes) for s in stage.reads)
         self._values(forward.made[name].line() for name in stage.makes)
         self._values(lane.line() for lane in work[: layout.saved[number]])
-        self._values(constant_line(forward.packing.parameters[p]) for p in stage.parameters)
+        self._values(constant_line(self.packing.parameters[p]) for p in stage.parameters)
         self._values(lane.line() for lane in work[:gates])
         for source in stage.reads:
             self._gradient(*parse(source), self.sink)
@@ -154,14 +160,12 @@ class BackwardPlan:
         return table
 
     def _states(self):
-        sizes, table = self.sizes, Table(10)
-        for name in sizes.layout.states:
-            if name in self.flow:
-                lane, width = self.flow[name], sizes.layout.widths[name]
-                per_row = width * sizes.dtype.itemsize
-                per_step = per_row * sizes.rows
-                given = Ref(f"state {name}", 0, per_step * lane.lag)
-                table.add(*lane.line(), given, per_step, per_row, width, lane.lag)
+        table = Table(10)
+        for name, end in self.final.items():
+            given = Ref(self.arena.root, end.start, end.replica)
+            table.add(
+                *self.flow[name].line(), given, end.per_step, end.per_row, self.sizes.layout.widths[name], end.lag
+            )
         return table
 
     def _feeds(self):
@@ -177,7 +181,7 @@ class BackwardPlan:
         lines, sources = Table(13), Table(8)
         shape = (sizes.replicas, sizes.steps, sizes.rows, sizes.vectors(layout.input_size) * sizes.lanes)
         target = array_line("dx", shape, sizes.dtype.itemsize)
-        start = constant_line(Ref("zeros"))
+        start = constant_line(memory.address(self.zeros))
         for number, stage in enumerate(layout.cell.stages):
             if gates := readers(stage).get(INPUT, []):
                 first = len(sources)
@@ -192,7 +196,7 @@ class BackwardPlan:
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
         da, panels, targets = Table(7), Table(8), Table(2)
         for gate in gates:
-            rows = layout.bias_rows.get(gate.name) if "bias" in self.forward.packing.keys else None
+            rows = layout.bias_rows.get(gate.name) if "bias" in self.packing.keys else None
             bias = Ref("d bias", rows[0] * size, layout.bias_size * size) if rows else 0
             da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3], bias)
         wide = 2 * sizes.lanes

@@ -7,6 +7,7 @@ planned once and kept with the layout; a call makes the buffers, fills in their 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from rnnbench.kernels import memory, ragged, sweep, threads
 from rnnbench.kernels.backward_plan import BackwardPlan
 from rnnbench.kernels.forward_plan import ForwardPlan
 from rnnbench.kernels.gradients import chunk_steps
-from rnnbench.kernels.packing import BackwardPacking, ForwardPacking
+from rnnbench.kernels.packing import Packing
 from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.products import products_ahead
 from rnnbench.kernels.program import BEFORE, TRUNCATE
 from rnnbench.kernels.reference import row_lengths
-from rnnbench.kernels.split import blocks_of, running, walk, want_tiles
+from rnnbench.kernels.split import split_of, walk, want_tiles
 
 FEW_ROWS = 6  # of a block, up to which the input's products are made for all steps at once
 PLANS = 64  # kept per layout
@@ -28,15 +29,24 @@ PLANS = 64  # kept per layout
 
 @dataclass
 class Prepared:
-    """Weights packed for the tiles; the backward half is made when it is first needed."""
+    """Weights packed for the tiles, and where `packing.keep` says so for the backward pass too."""
 
     layout: Any
     dtype: np.dtype
     weights: dict
-    packing: ForwardPacking
+    packing: Packing
     packed: np.ndarray
-    back_packing: BackwardPacking | None = None
-    back: np.ndarray | None = None
+    address: int
+    whole: Prepared | None = None  # these weights packed for both passes, once that is needed
+
+    def for_both(self):
+        """The same weights packed for the backward pass too."""
+        if self.packing.keep:
+            return self
+        if self.whole is None:
+            replicas = self.packing.sizes.replicas
+            self.whole = prepare(self.layout, self.weights, self.dtype, replicas, keep=True)
+        return self.whole
 
 
 @dataclass
@@ -51,35 +61,24 @@ class Tape:
     masks: dict
 
 
-def prepare(layout, weights, dtype, replicas=1):
-    """Pack the weights once for several forward passes; see `forward` for the arguments."""
+def prepare(layout, weights, dtype, replicas=1, keep=False):
+    """Pack the weights once for several forward passes, with `keep` for backward passes too; see `forward`."""
     weights = {key: np.ascontiguousarray(value) for key, value in weights.items()}
-    keys = tuple(weights)
-    packing = planned(layout, ("pack", dtype, replicas, keys), lambda: _packing(layout, dtype, replicas, keys))
-    return Prepared(layout, np.dtype(dtype), weights, packing, _pack(packing, weights))
-
-
-def _packing(layout, dtype, replicas, keys):
-    return ForwardPacking(Sizes(layout, dtype, replicas, 0, 0), keys)
-
-
-def prepare_backward(prepared, sizes):
-    """Pack the weights for the backward pass: before it, for they may be edited meanwhile."""
-    key = "pack back", sizes.dtype, sizes.replicas
-    prepared.back_packing = planned(prepared.layout, key, lambda: BackwardPacking(sizes))
-    prepared.back = _pack(prepared.back_packing, prepared.weights)
-
-
-def _pack(packing, weights):
+    key = "pack", dtype, replicas, tuple(weights), keep
+    packing = planned(layout, key, lambda: Packing(Sizes(layout, dtype, replicas, 0, 0), tuple(weights), keep))
     packed = memory.empty(packing.arena.size, np.uint8)
+    address = memory.address(packed)
     addresses = {key: memory.address(value) for key, value in weights.items()}
-    program = packing.program.at(addresses | {packing.arena.root: memory.address(packed), "active": 0})
+    program = packing.program.at(addresses | {packing.arena.root: address, "active": 0})
     pieces = min(packing.jobs, threads.get_num_threads()) if packing.arena.size > SMALL_PACK else 1
-    cuts = [packing.jobs * i // pieces for i in range(pieces + 1)]
-    split = [(cuts[i], cuts[i + 1]) for i in range(pieces)]
-    threads.run(packing.engine.pack, program.once(pieces, lambda: program.tasks(split)))
+    threads.run(packing.engine.pack, program.once(pieces, lambda: _pieces(program, packing.jobs, pieces)))
     program.done()
-    return packed
+    return Prepared(layout, np.dtype(dtype), weights, packing, packed, address)
+
+
+def _pieces(program, jobs, pieces):
+    cuts = [jobs * i // pieces for i in range(pieces + 1)]
+    return program.tasks(list(pairwise(cuts)))
 
 
 SMALL_PACK = 2**18  # bytes, up to which one thread packs
@@ -103,33 +102,32 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     vectors, which gives the same bits; `backward` then needs ``need_dx=False``.
     """
     replicas, steps, rows = x.shape[:3]
-    symbols = x.ndim == 3
-    prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas)
-    shape = prepared.dtype, replicas, steps, rows, symbols
+    prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas, keep)
+    prepared = prepared.for_both() if keep else prepared
+    shape = prepared.dtype, replicas, steps, rows, x.ndim == 3
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
-    if keep and prepared.back is None:
-        prepare_backward(prepared, sizes)
-    active = np.ascontiguousarray(active, np.int64)
+    split = split_of(sizes, np.ascontiguousarray(active, np.int64))
+    active, feed = split.active, feed or {}
     inputs = _with_room(sizes, x, active, keep)
-    feed = feed or {}
-    masks = _masks(feed, active, rows) if feed else {}
-    blocks = blocks_of(sizes, active)
-    few = max((stop - first for first, stop in blocks), default=0) <= FEW_ROWS and steps > 1
-    key = "forward", shape, keep, tuple(feed), few, tuple(prepared.weights)
+    masks = _masks(feed, active, rows)
+    few = split.most <= FEW_ROWS and steps > 1
+    key = "forward", shape, keep, tuple(feed), few, prepared.packing.keys
     plan = planned(layout, key, lambda: ForwardPlan(sizes, prepared.packing, keep, tuple(feed), few))
     arena = memory.empty(plan.arena.size, np.uint8)
     _fill(plan, arena, state, feed, masks)
     y = memory.empty((replicas, steps, rows, layout.widths[layout.cell.output]), prepared.dtype)
     ragged.clear_padding(y, active)
     addresses = {
-        "active": memory.address(active), "arena": memory.address(arena), "packed": memory.address(prepared.packed),
+        "active": split.address, "arena": memory.address(arena), "packed": prepared.address,
         "x": memory.address(inputs), "y": memory.address(y),
-    } | {f"mask {name}": memory.address(mask) for name, mask in masks.items()}  # fmt: skip
+    }  # fmt: skip
+    for name, mask in masks.items():
+        addresses[f"mask {name}"] = memory.address(mask)
     program = plan.program.at(addresses)
     if plan.ahead:
-        products_ahead(sizes, program, active)
-    want_tiles(sizes, running(active, blocks), plan.bands)
-    walk(sizes.engine.forward, sizes, program, blocks, plan.scratch)
+        products_ahead(sizes, program, split)
+    want_tiles(sizes, split.counts, plan.bands)
+    walk(sizes.engine.forward, sizes, program, split, plan.scratch)
     program.done()
     final = {}
     for name in layout.states:
@@ -143,22 +141,23 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     plan, prepared, sizes = tape.plan, tape.prepared, tape.plan.sizes
     layout = sizes.layout
     dy = np.ascontiguousarray(dy)
-    dstate = {name: np.ascontiguousarray(value) for name, value in dstate.items()}
     back = plan.backward
     if back is None:
-        back = plan.backward = BackwardPlan(plan, prepared.back_packing, chunk_steps(sizes.rows))
+        back = plan.backward = BackwardPlan(plan, chunk_steps(sizes.rows))
     flow = memory.zeros(back.arena.size, np.uint8)
+    for name, value in dstate.items():
+        if name in back.final:
+            back.final[name].of(flow)[..., : layout.widths[name]] = value
     addresses = {
-        "active": memory.address(tape.active), "arena": memory.address(tape.arena), "flow": memory.address(flow),
-        "packed": memory.address(prepared.packed), "back": memory.address(prepared.back),
+        "arena": memory.address(tape.arena), "flow": memory.address(flow), "packed": prepared.address,
         "x": memory.address(tape.x), "dy": memory.address(dy),
     }  # fmt: skip
-    addresses |= {f"state {name}": memory.address(value) for name, value in dstate.items()}
-    addresses |= {f"mask {name}": memory.address(mask) for name, mask in tape.masks.items()}
+    for name, mask in tape.masks.items():
+        addresses[f"mask {name}"] = memory.address(mask)
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     header = {TRUNCATE: truncate or 0, BEFORE: before}
-    dx = sweep.backward(back, addresses, tape.active, grads, need_dx, header)
+    dx = sweep.backward(back, addresses, split_of(sizes, tape.active), grads, need_dx, header)
     initial = {}
     for name in layout.states:
         shape = (sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name])
@@ -185,20 +184,19 @@ def _masks(feed, active, rows):
     """Flags of the rows that are fed *and* running, per step."""
     if not feed:
         return {}
-    running = np.arange(rows) < active[:, None]
-    return {name: np.ascontiguousarray(mask & running).view(np.uint8) for name, (_, mask) in feed.items()}
+    there = np.arange(rows) < active[:, None]
+    return {name: np.ascontiguousarray(mask & there).view(np.uint8) for name, (_, mask) in feed.items()}
 
 
 def _fill(plan, arena, state, feed, masks):
     """Write what the walk reads before it has made anything: initial states, padding, fed values."""
     layout = plan.sizes.layout
-    for name, lag in layout.lags.items():
-        if lag:
-            width = layout.widths[name]
-            for lane in {id(lane): lane for lane in (plan.made[name], plan.read[name])}.values():
-                start = lane.of(arena)[:, :lag]
-                start[..., :width] = state[name]
-                start[..., width:] = 0
+    for name in layout.states:
+        for lane in {plan.made[name], plan.read[name]}:
+            start = lane.of(arena)[:, : lane.lag]
+            start[...] = 0
+            if name in state:
+                start[..., : layout.widths[name]] = state[name]
     for name, (values, _) in feed.items():
         lane, width = plan.read[name], layout.widths[name]
         t, b = np.nonzero(masks[name])

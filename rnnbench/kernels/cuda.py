@@ -108,9 +108,9 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     rings, size = cuda_plan.flow(layout, sizes)
     tape.entries |= rings | {"truncate": truncate or 0, "before": before}
     flow = cleared(size, tape.dtype)
-    for name in layout.states:
+    for name, value in dstate.items():
         if smooth[name]:
-            _put(tape, flow, "flow", name, dstate[name], tape.lengths)
+            _put(tape, flow, "flow", name, value, tape.lengths)
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     dx = cleared(sizes.replicas * sizes.steps * sizes.rows * layout.input_size, tape.dtype) if need_dx else None
@@ -140,9 +140,11 @@ def _start(tape, state, feed, fed):
     layout, sizes = tape.prepared.layout, tape.sizes
     start = gpu.upload(np.zeros(sizes.rows, np.int64))
     for name in layout.states:
-        _put(tape, tape.arena, "made", name, state[name], start)
+        nothing = sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name]
+        first = state[name] if name in state else np.zeros(nothing, tape.dtype)
+        _put(tape, tape.arena, "made", name, first, start)
         if name in feed:
-            _put(tape, tape.arena, "read", name, state[name], start)
+            _put(tape, tape.arena, "read", name, first, start)
             values, width = feed[name][0], layout.widths[name]
             if values.size:
                 gpu.launch(

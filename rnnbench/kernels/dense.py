@@ -13,11 +13,12 @@ from numba.core import types
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import memory, products, sweep
 from rnnbench.kernels.build import compile_function
-from rnnbench.kernels.cpu import planned, prepare, prepare_backward
+from rnnbench.kernels.cpu import planned, prepare
 from rnnbench.kernels.engine import NUMBA_TYPES
 from rnnbench.kernels.gradients import chunk_steps
 from rnnbench.kernels.plan import Sizes, array_line, constant_line
 from rnnbench.kernels.program import Program, Ref, Table
+from rnnbench.kernels.split import split_of
 from rnnbench.layout import Layout
 
 ENOUGH = 2 * 10**7  # floating-point operations of a product below which BLAS on one thread is about as soon done
@@ -41,10 +42,11 @@ class Plan:
         tables = _product(sizes, x, inputs, panels, per_panel, outputs, y, bias)
         self.forward = Program((sizes.header(), tables), replicas=sizes.replicas)
 
-        panels, per_panel = prepared.back_packing.panels[0, "x"]
+        panels, per_panel = prepared.packing.panels[0, "x"]
         padded = sizes.vectors(inputs) * sizes.lanes
+        self.zeros = memory.zeros(padded, sizes.dtype)
         dx = array_line("dx", (sizes.replicas, sizes.steps, sizes.rows, padded), size)
-        of_input = _product(sizes, dy, outputs, panels, per_panel, inputs, dx, Ref("zeros"))
+        of_input = _product(sizes, dy, outputs, panels, per_panel, inputs, dx, memory.address(self.zeros))
 
         da, pieces, targets, wide = Table(7), Table(8), Table(2), 2 * sizes.lanes
         da.add(*dy, outputs, Ref("d bias", 0, outputs * size) if "bias" in prepared.weights else 0)
@@ -74,11 +76,11 @@ def forward(x, weights):
         ``"weight_ih"`` (R, O, I), optionally ``"bias"`` (R, O).
     """
     plan, prepared = _planned(x, weights)
-    outputs = plan.sizes.layout.hidden_size
+    outputs, split = plan.sizes.layout.hidden_size, split_of(plan.sizes, plan.active)
     y = memory.empty((*x.shape[:3], plan.padded), x.dtype)
-    addresses = _addresses(plan, x) | {"y": memory.address(y), "packed": memory.address(prepared.packed)}
+    addresses = {"active": split.address, "x": memory.address(x), "y": memory.address(y), "packed": prepared.address}
     program = plan.forward.at(addresses)
-    products.at_once(plan.sizes, program, 0, plan.active)
+    products.at_once(plan.sizes, program, 0, split)
     program.done()
     return np.ascontiguousarray(y[..., :outputs])
 
@@ -94,8 +96,9 @@ def backward(x, dy, weights, grads, need_dx=True):
         As for :func:`forward`.
     """
     plan, prepared = _planned(x, weights)
-    addresses = _addresses(plan, x) | {"dy": memory.address(dy), "back": memory.address(prepared.back)}
-    return sweep.backward(plan, addresses, plan.active, grads, need_dx)
+    split = split_of(plan.sizes, plan.active)
+    addresses = {"x": memory.address(x), "dy": memory.address(dy), "packed": prepared.address}
+    return sweep.backward(plan, addresses, split, grads, need_dx)
 
 
 def outer(column, row, out):
@@ -120,14 +123,9 @@ def _outer(column, row, out):
 
 def _planned(x, weights):
     layout, shape = _layout(x.shape[3], weights["weight_ih"].shape[1]), (x.dtype, *x.shape[:3])
-    prepared = prepare(layout, weights, x.dtype, len(x))
+    prepared = prepare(layout, weights, x.dtype, len(x), keep=True)
     sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
-    prepare_backward(prepared, sizes)
     return planned(layout, ("dense", shape, tuple(weights)), lambda: Plan(sizes, prepared)), prepared
-
-
-def _addresses(plan, x):
-    return {"active": memory.address(plan.active), "x": memory.address(x)}
 
 
 def _as_it_is(a, reads, p):

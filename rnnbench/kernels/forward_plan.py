@@ -19,7 +19,7 @@ class ForwardPlan:
     Parameters
     ----------
     sizes : Sizes
-    packing : rnnbench.kernels.packing.ForwardPacking
+    packing : rnnbench.kernels.packing.Packing
     keep : bool
         Whether a tape is kept for BPTT.
     feed : tuple of str

@@ -9,30 +9,46 @@ from rnnbench.kernels.plan import groups_of, readers
 from rnnbench.kernels.program import Arena, Program, Ref, Table
 
 
-class ForwardPacking:
-    """Panels, biases and unit parameters of the forward walk.
+class Packing:
+    """Panels, biases and unit parameters of the forward walk, then the panels of the backward walk.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    keys : tuple
+        Names of the parameters there are.
+    keep : bool
+        Whether there is a backward walk.
 
     Attributes
     ----------
-    keys : tuple
-        Names of the parameters there are.
     groups : dict
         By the names of a group's gates: where its panels and its bias lie.
     parameters : dict
         By name: where a unit parameter lies, padded.
+    panels : dict
+        By (stage, source): where those for the gradient by the source lie, and bytes per panel.
     program : Program
         For :func:`rnnbench.kernels.pack.pack`.
     """
 
-    def __init__(self, sizes, keys):
-        layout, size = sizes.layout, sizes.dtype.itemsize
-        self.keys, self.arena, self.groups, self.parameters, jobs = keys, Arena("packed"), {}, {}, Table(LINE)
+    def __init__(self, sizes, keys, keep):
+        self.sizes, self.keys, self.keep, self.arena, jobs = sizes, keys, keep, Arena("packed"), Table(LINE)
+        self.groups, self.parameters, self.panels = {}, {}, {}
+        self._forward(jobs)
+        if keep:
+            self._backward(jobs)
+        self.engine, self.jobs = sizes.engine, len(jobs)
+        self.program = Program((sizes.header(), [jobs]), replicas=sizes.replicas)
+
+    def _forward(self, jobs):
+        sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
         for stage, width in zip(layout.cell.stages, layout.stage_widths, strict=True):
             for sources, gates in groups_of(stage):
                 vectors = sizes.vectors(width) * len(gates)
                 depth = sum(layout.widths[parse(s)[0]] for s in sources)
-                panels = self._place(sizes, -(-vectors // tile.PANEL) * depth * tile.PANEL * sizes.lane_bytes)
-                bias = self._place(sizes, vectors * sizes.lane_bytes)
+                panels = self._place(-(-vectors // tile.PANEL) * depth * tile.PANEL * sizes.lane_bytes)
+                bias = self._place(vectors * sizes.lane_bytes)
                 per_panel = depth * tile.PANEL * sizes.lane_bytes
                 for number, gate in enumerate(gates):
                     k = 0
@@ -44,7 +60,7 @@ class ForwardPacking:
                             columns, len(gates), number,
                         )  # fmt: skip
                         k += columns
-                    rows = layout.bias_rows.get(gate.name) if "bias" in keys else None
+                    rows = layout.bias_rows.get(gate.name) if "bias" in self.keys else None
                     source = Ref("bias", rows[0] * size, layout.bias_size * size) if rows else 0
                     jobs.add(
                         VECTOR, bias + number * sizes.lane_bytes, len(gates) * sizes.lane_bytes, source, 0,
@@ -52,36 +68,19 @@ class ForwardPacking:
                     )  # fmt: skip
                 self.groups[tuple(g.name for g in gates)] = panels, bias, per_panel
         for name, width in layout.parameter_widths.items():
-            self.parameters[name] = self._place(sizes, sizes.vectors(width) * sizes.lane_bytes)
+            self.parameters[name] = self._place(sizes.vectors(width) * sizes.lane_bytes)
             source = Ref(name, 0, width * size)
             jobs.add(VECTOR, self.parameters[name], sizes.lane_bytes, source, 0, width, width, 0, 0)
-        self.engine, self.jobs = sizes.engine, len(jobs)
-        self.program = Program((sizes.header(), [jobs]), replicas=sizes.replicas)
 
-    def _place(self, sizes, size):
-        return Ref(self.arena.root, self.arena.place(size * sizes.replicas), size)
-
-
-class BackwardPacking:
-    """Panels for the gradients by the sources.
-
-    Attributes
-    ----------
-    panels : dict
-        By (stage, source): where they lie, bytes per panel, and the gates in their order.
-    """
-
-    def __init__(self, sizes):
-        layout, size = sizes.layout, sizes.dtype.itemsize
-        self.arena, self.panels, jobs = Arena("back"), {}, Table(LINE)
+    def _backward(self, jobs):
+        sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
         for number, stage in enumerate(layout.cell.stages):
             for source, gates in readers(stage).items():
                 width = layout.widths[parse(source)[0]]
                 depth = layout.stage_widths[number] * len(gates)
                 panels = -(-sizes.vectors(width) // tile.PANEL)
                 row = tile.PANEL * sizes.lane_bytes
-                total = panels * depth * row
-                start = Ref(self.arena.root, self.arena.place(total * sizes.replicas), total)
+                start = self._place(panels * depth * row)
                 for i, gate in enumerate(gates):
                     target = start + i * layout.stage_widths[number] * row
                     block = layout.blocks[gate.name, source]
@@ -90,8 +89,9 @@ class BackwardPacking:
                         layout.stage_widths[number], width, panels, 0,
                     )  # fmt: skip
                 self.panels[number, source] = start, depth * row
-        self.engine, self.jobs = sizes.engine, len(jobs)
-        self.program = Program((sizes.header(), [jobs]), replicas=sizes.replicas)
+
+    def _place(self, size):
+        return Ref(self.arena.root, self.arena.place(size * self.sizes.replicas), size)
 
 
 def _matrix(block, columns, layout, size):

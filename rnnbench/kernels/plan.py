@@ -34,7 +34,10 @@ class Lane:
 
 
 class Sizes:
-    """What every buffer's shape follows from; `symbols` says that x is symbols, (R, T, B) int64."""
+    """What every buffer's shape follows from; `symbols` says that x is symbols, (R, T, B) int64.
+
+    `even` holds what :func:`rnnbench.kernels.split.split_of` found, by the number of threads.
+    """
 
     def __init__(self, layout, dtype, replicas, steps, rows, symbols=False):
         self.layout, self.dtype, self.engine = layout, dtype, engine(dtype.name)
@@ -43,6 +46,7 @@ class Sizes:
             self.flops_per_step -= 2 * math.prod(layout.weight_shapes.get(STACK_NAMES[INPUT], (0,)))
         self.replicas, self.steps, self.rows = replicas, steps, rows
         self.lanes, self.lane_bytes = self.engine.lanes, self.engine.lane_bytes
+        self.even = {}
 
     def vectors(self, width):
         """Vectors that hold `width` numbers."""

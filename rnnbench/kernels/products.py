@@ -6,25 +6,24 @@ import numpy as np
 
 from rnnbench.kernels import memory, threads
 from rnnbench.kernels.flat import TILES
-from rnnbench.kernels.split import running, want_tiles, workers_for
+from rnnbench.kernels.split import want_tiles
 from rnnbench.kernels.tile import PARTS_BYTES
 
 FLAT_ROWS = 192  # rows of one task of a flat product, about
 AHEAD_TABLE = 6  # of the forward program
 
 
-def products_ahead(sizes, program, active):
+def products_ahead(sizes, program, split):
     """The input's part of the gates, for all steps."""
-    at_once(sizes, program, AHEAD_TABLE, active)
+    at_once(sizes, program, AHEAD_TABLE, split)
 
 
-def at_once(sizes, program, table, active):
+def at_once(sizes, program, table, split):
     """Run :func:`rnnbench.kernels.flat.products`, with the table of that number, for all steps."""
-    workers = workers_for(sizes, active)
     count = -(-sizes.steps * sizes.rows // FLAT_ROWS)
-    count = max(1, min(sizes.steps, -(-count // workers) * workers))  # as many for each thread
+    count = max(1, min(sizes.steps, -(-count // split.workers) * split.workers))  # as many for each thread
     lengths = {sizes.steps // count, -(-sizes.steps // count)}
-    counts = {sizes.rows * length for length in lengths} | running(active, [(0, sizes.rows)])
+    counts = {sizes.rows * length for length in lengths} | split.all_counts
     want_tiles(sizes, counts, (sizes.engine.most * TILES,))
     _, tasks = program.once(("flat", table, count), lambda: _flat_tasks(sizes, program, table, count))
     threads.run(sizes.engine.products, tasks)

@@ -44,6 +44,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
         Stacked matrices (R, rows, columns) by key, optionally ``"bias"`` (R, rows), unit parameters (R, width).
     x : (R, T, B, I) array
     state : dict of (R, lag, B, width) arrays
+        A state that is not in it starts at 0.
     active : (T,) int array
         Running rows at each step, not increasing.
     feed : dict of (values (R, T, B, width), mask (T, B)), optional
@@ -64,7 +65,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     made = {}
     for name, lag in layout.lags.items():
         made[name] = np.zeros((replicas, steps + lag, rows, layout.widths[name]), x.dtype)
-        if lag:
+        if name in state:
             made[name][:, :lag] = state[name]
     read = {name: lane.copy() if name in feed else lane for name, lane in made.items()}
     if keep:  # parameters may be edited before the backward pass
@@ -105,7 +106,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     dy : (R, T, B, width) array
         Gradient by the output; ignored where a row has ended.
     dstate : dict of (R, lag, B, width) arrays
-        Gradient by the final state.
+        Gradient by the final state; 0 for a state that is not in it.
     truncate : int, optional
         Cut every gradient path between steps ``t - 1`` and ``t`` where t is a multiple of it.
     before : int
@@ -127,9 +128,9 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     steps, rows = tape.x.shape[1:3]
     d = {name: np.zeros_like(lane) for name, lane in tape.made.items()}
     lengths = row_lengths(tape.active, rows)
-    for name in layout.states:
+    for name, value in dstate.items():
         for row, length in enumerate(lengths):
-            d[name][:, length : length + layout.lags[name], row] += dstate[name][:, :, row]
+            d[name][:, length : length + layout.lags[name], row] += value[:, :, row]
     dx = np.zeros_like(tape.x)
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in weights.items()}

@@ -14,10 +14,51 @@ MEETINGS = 9  # column of a task in which a part of a team counts, see :func:`rn
 SMALL_STEP = 500_000  # the same for a stage of one step, of a team: its threads wait for each other at each
 
 
-def workers_for(sizes, active):
-    """Return how many threads are worth their while for products over all steps and replicas."""
-    small = sizes.flops_per_step * int(active.sum()) * sizes.replicas < SMALL
-    return 1 if small else threads.get_num_threads()
+class Split:
+    """How a call's work is shared out, as its sizes, the ends of its rows and the number of threads have it.
+
+    Attributes
+    ----------
+    active : (T,) int64 array
+        Running rows at each step.
+    address : int
+        Of `active`.
+    threads : int
+        That the call may use.
+    workers : int
+        Threads that are worth their while for products over all steps and replicas.
+    team : bool
+        Whether a single block of all rows is walked by several threads.
+    ragged : bool
+        Whether some row ends early.
+    blocks : list of (first, stop)
+        Rows of the batch that walk together.
+    most : int
+        Rows of the largest of them.
+    counts, all_counts : sets of int
+        How many rows of a block, and of the whole batch, run at some step or other.
+    """
+
+    def __init__(self, sizes, active, count):
+        self.active, self.address, self.threads = active, memory.address(active), count
+        small = sizes.flops_per_step * int(active.sum()) * sizes.replicas < SMALL
+        self.workers, self.team = 1 if small else count, is_team(sizes)
+        self.ragged = bool(len(active)) and active[-1] < sizes.rows
+        self.blocks = blocks_of(sizes, active)
+        self.counts, self.all_counts = running(active, self.blocks), running(active, [(0, sizes.rows)])
+        self.most = max((stop - first for first, stop in self.blocks), default=0)
+        self.key = count, *self.blocks
+
+
+def split_of(sizes, active):
+    """Return the :class:`Split` of a call; where no row ends early, that of an earlier call of these sizes."""
+    count = threads.get_num_threads()
+    if len(active) and active[-1] < sizes.rows:
+        return Split(sizes, active, count)
+    found = sizes.even.get(count)
+    if found is None:
+        found = sizes.even[count] = Split(sizes, np.full(len(active), sizes.rows, np.int64), count)
+    return found
 
 
 def is_team(sizes):
@@ -63,13 +104,13 @@ def want_tiles(sizes, counts, bands):
             want(rows, together)
 
 
-def walk(function, sizes, program, blocks, scratch):
+def walk(function, sizes, program, split, scratch):
     """Walk each block in a thread; a single one is walked by a team of threads, each making some of the units."""
-    if not blocks:
+    if not split.blocks:
         return
-    parts = threads.get_num_threads() if is_team(sizes) else 1
-    key = "walk", parts, tuple(blocks)
-    _, counter, alone, together = program.once(key, lambda: _tasks(program, sizes.steps, parts, blocks, scratch))
+    _, counter, alone, together = program.once(
+        ("walk", split.key), lambda: _tasks(program, sizes.steps, split, scratch)
+    )
     if together is None:
         threads.run(function, alone)
     else:  # a team counts its meetings, in the counter and each part in its own line
@@ -78,8 +119,9 @@ def walk(function, sizes, program, blocks, scratch):
         threads.run(function, together, alone)
 
 
-def _tasks(program, steps, parts, blocks, scratch):
+def _tasks(program, steps, split, scratch):
     """Room to work in, the counter of a team's meetings, a task per block, and if there is a team its parts' tasks."""
+    parts, blocks = split.threads if split.team else 1, split.blocks
     per_task = -(-scratch // memory.ALIGNMENT) * memory.ALIGNMENT
     count = max(parts, len(blocks) * len(program.values))
     room, counter = memory.empty(per_task * count, np.uint8), memory.zeros(8, np.int64)

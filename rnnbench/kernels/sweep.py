@@ -14,7 +14,7 @@ import numpy as np
 from rnnbench.kernels import flat, gradients, memory, ragged, symbols, threads
 from rnnbench.kernels.crew import call_task, meet
 from rnnbench.kernels.raw import larger, put_number
-from rnnbench.kernels.split import MEETINGS, blocks_of, is_team, running, walk, want_tiles, workers_for
+from rnnbench.kernels.split import MEETINGS, walk, want_tiles
 from rnnbench.kernels.table import numbers
 from rnnbench.kernels.tile import PARTS_BYTES
 
@@ -50,7 +50,7 @@ def do_jobs(jobs, start, end, first, stop):
         call_task(jobs[j], jobs[j + 1])
 
 
-def backward(plan, addresses, active, grads, need_dx, header=None):
+def backward(plan, addresses, split, grads, need_dx, header=None):
     """Go back through all steps; add to the gradients by the weights, and return dx or None.
 
     Parameters
@@ -58,43 +58,42 @@ def backward(plan, addresses, active, grads, need_dx, header=None):
     plan : rnnbench.kernels.backward_plan.BackwardPlan, or one without a walk
     addresses : dict of int
         Of all buffers but those that gradients go to.
-    active : (T,) int64 array
+    split : rnnbench.kernels.split.Split
     grads : dict of arrays
     need_dx : bool
     header : dict, optional
         Numbers of this call in the header of the program's first section.
     """
     sizes, width = plan.sizes, plan.sizes.layout.input_size
-    padded = sizes.vectors(width) * sizes.lanes
-    shape, zeros = (sizes.replicas, sizes.steps, sizes.rows), np.zeros(padded, sizes.dtype)
-    target = memory.empty((*shape, padded), sizes.dtype) if need_dx else zeros
-    given = {f"d {key}": memory.address(grad) for key, grad in grads.items()}
-    given |= {"dx": memory.address(target), "zeros": memory.address(zeros)}
-    program = plan.program.at(addresses | given, header)
-    _run(plan, program, active, need_dx)
+    shape, padded = (sizes.replicas, sizes.steps, sizes.rows), sizes.vectors(width) * sizes.lanes
+    dx = memory.empty((*shape, padded), sizes.dtype) if need_dx else None
+    addresses |= {f"d {key}": memory.address(grad) for key, grad in grads.items()}
+    addresses["active"], addresses["dx"] = split.address, memory.address(dx) if need_dx else 0
+    program = plan.program.at(addresses, header)
+    _run(plan, program, split, need_dx)
     program.done()
     if not need_dx:
         return None
     if "dx" not in plan.sections:
         return np.zeros((*shape, width), sizes.dtype)
-    dx = target if width == padded else ragged.copied(target[..., :width], active)
-    ragged.clear_padding(dx, active)
+    dx = dx if width == padded else ragged.copied(dx[..., :width], split.active)
+    ragged.clear_padding(dx, split.active)
     return dx
 
 
-def _run(plan, program, active, need_dx):
+def _run(plan, program, split, need_dx):
     sizes, e = plan.sizes, plan.sizes.engine
-    parts = max(1, workers_for(sizes, active) // sizes.replicas)
-    blocks = blocks_of(sizes, active) if "walk" in plan.sections else []
-    want_tiles(sizes, running(active, blocks), (sizes.rows,))
+    parts, walks = max(1, split.workers // sizes.replicas), "walk" in plan.sections
+    if walks:
+        want_tiles(sizes, split.counts, (sizes.rows,))
     # Where rows end early, some threads have little to do in a stretch: then whoever is free walks the next block.
-    if parts > 1 and blocks and not is_team(sizes) and len(active) and active[-1] < sizes.rows:
-        walk(e.backward, sizes, program, blocks, plan.scratch)
-        blocks = []
-    key = "sweep", parts, tuple(blocks), need_dx
-    made = program.once(key, lambda: _Tasks(plan, program, blocks, parts, need_dx))
+    if parts > 1 and walks and not split.team and split.ragged:
+        walk(e.backward, sizes, program, split, plan.scratch)
+        walks = False
+    key = "sweep", parts, walks, need_dx, split.key
+    made = program.once(key, lambda: _Tasks(plan, program, split if walks else None, parts, need_dx))
     made.start()
-    want_tiles(sizes, made.dx_rows | running(active, [(0, sizes.rows)]), (e.most * flat.TILES,))
+    want_tiles(sizes, made.dx_rows | split.all_counts, (e.most * flat.TILES,))
     threads.run(e.stretches, made.tasks, made.alone if parts > 1 else None)
     if made.symbols is not None:
         threads.run(e.symbols, made.symbols)
@@ -103,9 +102,10 @@ def _run(plan, program, active, need_dx):
 class _Tasks:
     """The tasks of a call: one per replica and part; in `alone`, one per replica."""
 
-    def __init__(self, plan, program, blocks, parts, need_dx):
+    def __init__(self, plan, program, split, parts, need_dx):
         sizes = plan.sizes
-        self.plan, self.program, self.blocks = plan, program, blocks
+        self.plan, self.program = plan, program
+        self.blocks, self.team = (split.blocks, split.team) if split else ([], False)
         self.products = bool(sizes.steps and sizes.rows)
         self.dx = need_dx and "dx" in plan.sections and self.products
         self.kept, self.dx_rows, self.symbols = [], set(), None
@@ -148,7 +148,7 @@ class _Tasks:
     def _walks(self, replica, part, parts):
         """Function, section, part of the steps, and what stands in a line after the steps."""
         e, section = self.plan.sizes.engine, self.plan.sections.get("walk")
-        if self.blocks and is_team(self.plan.sizes):
+        if self.blocks and self.team:
             meeting, pause = memory.address(self.counters[replica, 1]), threads.pause()
             yield e.backward, section, 0, 1, *self.blocks[0], part, parts, meeting, 0, pause
             return

@@ -28,9 +28,10 @@ def integer(name, value, least):
 
 def one_of(name, value, allowed):
     """Return `value` if it is among `allowed` (and of the same type), or refuse it."""
-    if not any(type(value) is type(a) and value == a for a in allowed):
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, allowed))}")
-    return value
+    for one in allowed:
+        if type(value) is type(one) and value == one:
+            return value
+    raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, allowed))}")
 
 
 def tape_choice(value):
@@ -114,6 +115,11 @@ def array(name, value, shape, dtype, device="cpu"):
     return np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
 
 
+def is_like(value, shape, dtype):
+    """Whether `value` is a NumPy array of this shape and dtype."""
+    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype == dtype
+
+
 def _fits(given, shape):
     return len(given) == len(shape) and all(s is None or s == n for s, n in zip(shape, given, strict=True))
 
@@ -138,11 +144,12 @@ def symbols(name, value, size, lead=()):
 
 def check_params(layer):
     """Refuse parameters that were replaced by something of another shape or dtype."""
-    for key in layer.params.keys() ^ layer.grads.keys():
+    for key in layer.params.keys() ^ layer.grads.keys() if layer.params.keys() != layer.grads.keys() else ():
         problem = "unknown" if key in layer.params else "missing"
         raise KeyError(f"params: {key!r} is {problem}, expected the keys {sorted(layer.grads)}")
     for key, grad in layer.grads.items():
-        array(f"params[{key!r}]", layer.params[key], grad.shape, layer.dtype)
+        if not is_like(layer.params[key], grad.shape, layer.dtype):
+            array(f"params[{key!r}]", layer.params[key], grad.shape, layer.dtype)
 
 
 def row_order(lengths, steps, rows):
@@ -277,9 +284,9 @@ class Order:
 
 def states(layer, order, given, name):
     """Return (R, lag, B, width) arrays for every state that is given, in processing order."""
-    layout, rows = layer.layout, len(order.rows)
     if given is None:
-        given = {}
+        return {}
+    layout, rows = layer.layout, len(order.rows)
     if not isinstance(given, Mapping):
         raise TypeError(f"{name}: got {type(given).__name__}, expected a dict with some of {list(layout.states)}")
     if unknown := [key for key in given if key not in layout.states]:
@@ -306,28 +313,26 @@ def states_back(layer, order, values):
 
 
 def initial_states(layer, order, given):
-    """Return every state's start, (R, lag, B, width), and which of them came from learned parameters."""
-    layout, rows = layer.layout, len(order.rows)
-    out = states(layer, order, given, "state")
+    """Return what states start from, (R, lag, B, width), but for those from 0; and which come from parameters."""
+    layout, out = layer.layout, states(layer, order, given, "state")
     learned = tuple(n for n in layout.learned if n not in out)
-    for name in layout.states:
+    for name, initial in layout.initial.items():
         if name not in out:
-            initial = layout.cell.vector(name).initial
             value = layer.led(layer.params[f"initial_{name}"])[:, None, None] if initial == LEARNED else initial
-            shape = (layer.copies, layout.lags[name], rows, layout.widths[name])
-            out[name] = np.zeros(shape, layer.dtype)
-            if initial != 0:
-                out[name][...] = value
+            shape = layer.copies, layout.lags[name], len(order.rows), layout.widths[name]
+            out[name] = np.empty(shape, layer.dtype)
+            out[name][...] = value
     return out, learned
 
 
 def feeds(layer, order, given):
     """Return {state: (values (R, T, B, width), mask (T, B))} in processing order."""
-    layout, (steps, rows) = layer.layout, (len(order.active), len(order.rows))
-    out = {}
-    if given is not None and not isinstance(given, Mapping):
+    if given is None:
+        return {}
+    layout, (steps, rows), out = layer.layout, (len(order.active), len(order.rows)), {}
+    if not isinstance(given, Mapping):
         raise TypeError(f"feed: got {type(given).__name__}, expected a dict {{state: (values, mask)}}")
-    for name, pair in (given or {}).items():
+    for name, pair in given.items():
         if name not in layout.states:
             raise ValueError(f"feed: got state {name!r}, expected one of {list(layout.states)}")
         if not isinstance(pair, tuple) or len(pair) != 2:

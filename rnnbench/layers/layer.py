@@ -138,8 +138,9 @@ class Layer:
 
     def zero_grad(self) -> None:
         """Set all gradients to 0, those of the parts too."""
-        for grad in self.gradients().values():
-            grad[...] = 0
+        for _, layer in self._tree():
+            for grad in layer.grads.values():
+                grad[...] = 0
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return all parameters by path, such as ``"encoder.weight_ih"``; a part used twice counts once."""

@@ -100,7 +100,8 @@ class OutputRecurrence(Layer):
         """All steps of all rows as the rows of one step."""
         recurrent, (steps, rows) = self.parts["recurrent"], x.shape[-3:-1]
         order = arguments.order_of(steps, rows, lengths, False)
-        start = arguments.states_back(recurrent, order, arguments.initial_states(recurrent, order, state)[0])["y"]
+        given = arguments.states_back(recurrent, order, arguments.initial_states(recurrent, order, state)[0])
+        start = given.get("y", np.zeros((*self.lead, rows, self.output_size), self.dtype))
         there = sequences.running(lengths, steps, rows)
         before = np.concatenate([start[..., None, :, :], target], axis=-3)[..., :-1, :, :]
         rows_of = self.led(x)[:, there][:, None], self.led(before)[:, there]

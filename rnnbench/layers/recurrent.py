@@ -239,10 +239,6 @@ class Recurrent(Layer):
         dfinal = arguments.states(self, order, dstate, "dstate")
         if checkpointed and any(map(cuda_host.on_device, (dy, *dfinal.values()))):
             raise ValueError("backward: got arrays on the GPU after checkpoint=, expected NumPy arrays")
-        for name in self.layout.states:
-            if name not in dfinal:
-                shape = (self.copies, self.layout.lags[name], len(order.rows), self.layout.widths[name])
-                dfinal[name] = np.zeros(shape, self.dtype)
         self._use(tape)
         back = stretches.backward if checkpointed else self._driver.backward
         added = weights.added_to(self)

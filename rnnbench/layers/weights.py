@@ -12,19 +12,20 @@ from rnnbench.layers import arguments
 def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the weights a driver takes (leading replica axis, one bias) and a copy of the raw ones if mapped."""
     arguments.check_params(layer)
-    given = {key: layer.led(layer.params[key]) for key in layer.layout.weight_shapes}
-    raw = {}
+    layout, params = layer.layout, layer.params
+    given, raw = {key: np.ascontiguousarray(layer.led(params[key])) for key in layout.weight_shapes}, {}
     if layer.cell.weights:
         raw = {key: value.copy() for key, value in given.items()}
         given |= _mapped(layer, raw)
-    if layer.bias is True and layer.layout.bias_size:
-        given["bias"] = layer.led(layer.params["bias"])
+    if layer.bias is True and layout.bias_size:
+        given["bias"] = np.ascontiguousarray(layer.led(params["bias"]))
     if layer.bias == "torch":
-        given["bias"] = np.zeros((layer.copies, layer.layout.bias_size), layer.dtype)
-        for key, own, rows in layer.layout.torch_bias_spans:
-            given["bias"][:, rows] += layer.led(layer.params[key])[:, own]
-    given |= {name: layer.led(layer.params[name]) for name in layer.layout.parameter_widths}
-    return {key: np.ascontiguousarray(value) for key, value in given.items()}, raw
+        given["bias"] = np.zeros((layer.copies, layout.bias_size), layer.dtype)
+        for key, own, rows in layout.torch_bias_spans:
+            given["bias"][:, rows] += layer.led(params[key])[:, own]
+    for name in layout.parameter_widths:
+        given[name] = np.ascontiguousarray(layer.led(params[name]))
+    return given, raw
 
 
 def added_to(layer) -> dict[str, np.ndarray] | None:
@@ -46,8 +47,7 @@ def check_grads(layer) -> None:
     """Refuse gradients that were replaced by something that does not fit: drivers write to addresses."""
     for key, value in layer.params.items():
         grad = layer.grads.get(key)
-        fits = isinstance(grad, np.ndarray) and grad.shape == value.shape and grad.dtype == layer.dtype
-        if not (fits and grad.flags.writeable):
+        if not (arguments.is_like(grad, value.shape, layer.dtype) and grad.flags.writeable):
             got = f"{grad.dtype} of shape {grad.shape}" if isinstance(grad, np.ndarray) else type(grad).__name__
             raise ValueError(f"grads[{key!r}]: got {got}, expected a writeable {layer.dtype} of shape {value.shape}")
 
@@ -61,7 +61,8 @@ def accumulate(layer, grads: Mapping[str, np.ndarray], added: Mapping | None, ra
             layer.led(layer.grads[key])[:, own] += whole[:, rows]
     if added is not None:
         for key, grad in grads.items():
-            if key not in fixed and not np.may_share_memory(grad, layer.grads[key]):
+            in_place = grad is added[key] and layer.grads[key].flags.c_contiguous
+            if key not in fixed and not in_place:
                 layer.led(layer.grads[key])[...] = grad
         return
     if layer.cell.weights:
