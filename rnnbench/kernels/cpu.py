@@ -156,7 +156,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
         addresses[f"mask {name}"] = memory.address(mask)
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
-    header = {TRUNCATE: truncate or 0, BEFORE: before}
+    header = {TRUNCATE: truncate, BEFORE: before} if truncate else None
     dx = sweep.backward(back, addresses, split_of(sizes, tape.active), grads, need_dx, header)
     initial = {}
     for name in layout.states:
@@ -176,7 +176,10 @@ def _with_room(sizes, x, active, keep):
     if not keep and sizes.row(width) == width:
         return np.ascontiguousarray(x)
     out = memory.empty((*x.shape[:3], sizes.row(width)), x.dtype)
-    ragged.copy(out[..., :width], x, active)
+    if ragged.is_even(active, x.shape[2]):
+        out[..., :width] = x
+    else:
+        ragged.copy(out[..., :width], x, active)
     return out
 
 
@@ -193,10 +196,10 @@ def _fill(plan, arena, state, feed, masks):
     layout = plan.sizes.layout
     for name in layout.states:
         for lane in {plan.made[name], plan.read[name]}:
-            start = lane.of(arena)[:, : lane.lag]
-            start[...] = 0
+            values = lane.of(arena)
+            values[:, : lane.lag] = 0
             if name in state:
-                start[..., : layout.widths[name]] = state[name]
+                values[:, : lane.lag, :, : layout.widths[name]] = state[name]
     for name, (values, _) in feed.items():
         lane, width = plan.read[name], layout.widths[name]
         t, b = np.nonzero(masks[name])

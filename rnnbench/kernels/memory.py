@@ -20,40 +20,52 @@ def address(array):
         return array.__array_interface__["data"][0]
 
 
-class _Block:
+class _Pages(np.ndarray):
+    """Memory that starts on a cache line.
+
+    A class of its own, or NumPy would take it for the base of what lies in a loan of it, and let the loan go.
+    """
+
+
+class _Loan(np.ndarray):
     """Memory that goes back to the pool when the last array in it is gone: fresh pages cost more than filling them."""
 
-    free: ClassVar[dict[int, list[np.ndarray]]] = {}
+    __slots__ = ()
+    free: ClassVar[dict[int, list[_Pages]]] = {}
     held: ClassVar[int] = 0
 
-    def __init__(self, size):
-        try:  # asking first whether one waits would race with other threads
-            self.raw, self.__array_interface__ = _Block.free[size].pop()
-            _Block.held -= size
-        except (KeyError, IndexError):
-            self.raw = np.empty(size + ALIGNMENT, np.uint8)
-            start = address(self.raw) + -address(self.raw) % ALIGNMENT
-            self.__array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (start, False), "version": 3}
-        self.size = size
-
     def __del__(self):
-        if _Block.held + self.size > POOL_BYTES:
+        size = self.size
+        if type(self.base) is not _Pages:
+            return  # a piece or a copy of one
+        if _Loan.held + size > POOL_BYTES:
             release()  # what waits is of sizes that nobody asks for any more
-        if self.size <= POOL_BYTES:
-            _Block.free.setdefault(self.size, []).append((self.raw, self.__array_interface__))
-            _Block.held += self.size
+        if size <= POOL_BYTES:
+            _Loan.free.setdefault(size, []).append(self.base)
+            _Loan.held += size
+
+
+def _loan(size):
+    try:  # asking first whether one waits would race with other threads
+        pages = _Loan.free[size].pop()
+        _Loan.held -= size
+    except (KeyError, IndexError):
+        raw = np.empty(size + ALIGNMENT, np.uint8)
+        start = -address(raw) % ALIGNMENT
+        pages = raw[start : start + size].view(_Pages)
+    return _Loan(size, np.uint8, pages)
 
 
 def empty(shape, dtype):
     """Return an uninitialised array that starts on a cache line."""
     size = prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize
-    return np.asarray(_Block(size)).view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, _loan(size))
 
 
 def release():
     """Give the memory that waits for reuse back to the system."""
-    _Block.free.clear()
-    _Block.held = 0
+    _Loan.free.clear()
+    _Loan.held = 0
 
 
 def zeros(shape, dtype):

@@ -72,7 +72,8 @@ class Filled:
 
     def __init__(self, program):
         self.program, self.made = program, {}
-        self.values = memory.empty(program.shape, np.int64)
+        self.numbers = memory.empty(len(program.numbers), np.int64)
+        self.values = self.numbers.reshape(program.replicas, -1)
         self.address = memory.address(self.values)
 
     def tasks(self, pieces, section=0):
@@ -122,18 +123,15 @@ class Program:
                 values += table.values
         self.bytes = len(values) * 8
         refs = [(i, v) for i, v in enumerate(values) if isinstance(v, Ref)]
-        self.roots = list(dict.fromkeys(ref.root for _, ref in refs))
-        number = {root: i + 1 for i, root in enumerate(self.roots)}
-        self._values = np.array([v.offset if isinstance(v, Ref) else v for v in values], np.int64)[None]
-        self._root = np.zeros(len(values), np.intp)
+        self.roots = list(dict.fromkeys(ref.root for _, ref in refs if ref.root != "program"))
+        number = {root: i + 1 for i, root in enumerate(["program", *self.roots])}
+        numbers = np.array([v.offset if isinstance(v, Ref) else v for v in values], np.int64)
+        roots, growth = np.zeros(len(values), np.intp), np.zeros(len(values), np.int64)
         for i, ref in refs:
-            self._root[i] = number[ref.root]
-        if replicas > 1:
-            growth = np.zeros(len(values), np.int64)
-            for i, ref in refs:
-                growth[i] = self.bytes if ref.root == "program" else ref.replica
-            self._values = self._values + np.arange(replicas)[:, None] * growth
-        self.shape, self.waiting = self._values.shape, []
+            roots[i] = number[ref.root]
+            growth[i] = self.bytes if ref.root == "program" else ref.replica
+        self.numbers = (numbers + np.arange(replicas)[:, None] * growth).ravel()
+        self.replicas, self._root, self.waiting = replicas, np.tile(roots, replicas), []
 
     def at(self, addresses: Mapping[str, int], header: Mapping[int, int] | None = None):
         """Return a :class:`Filled` for buffers at these addresses; `header` replaces some of its first numbers."""
@@ -141,8 +139,9 @@ class Program:
             out = self.waiting.pop()
         except IndexError:
             out = Filled(self)
-        base = np.array([0, *(out.address if r == "program" else addresses[r] for r in self.roots)], np.int64)
-        np.add(self._values, base[self._root], out=out.values)
-        for place, value in (header or {}).items():
-            out.values[:, place] = value
+        base = np.array([0, out.address, *[addresses[root] for root in self.roots]], np.int64)
+        np.add(self.numbers, base[self._root], out.numbers)
+        if header:
+            for place, value in header.items():
+                out.values[:, place] = value
         return out

@@ -9,6 +9,11 @@ import numpy as np
 from rnnbench.kernels import memory
 
 
+def is_even(active, rows):
+    """Whether all rows run to the end."""
+    return not len(active) or active[-1] == rows
+
+
 def spans(active):
     """Return (first step, stop, running rows) of each stretch of steps in which no row ends."""
     if len(active) and active[0] == active[-1]:
@@ -20,7 +25,7 @@ def spans(active):
 def clear_padding(array, active):
     """Set (R, T, B, width) to 0 where rows have ended; costs as much as there is of it."""
     rows = array.shape[2]
-    if len(active) and active[-1] == rows:
+    if is_even(active, rows):
         return
     for t, stop, count in spans(active):
         if count < rows:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from rnnbench.kernels import memory, threads
+from rnnbench.kernels.ragged import is_even
 
 SMALL = 2_000_000  # floating-point operations of a call below which a second thread costs more than it brings
 LARGE = 2**24  # bytes of weights that are better read once for all rows than once per thread
@@ -43,7 +44,7 @@ class Split:
         self.active, self.address, self.threads = active, memory.address(active), count
         small = sizes.flops_per_step * int(active.sum()) * sizes.replicas < SMALL
         self.workers, self.team = 1 if small else count, is_team(sizes)
-        self.ragged = bool(len(active)) and active[-1] < sizes.rows
+        self.ragged = not is_even(active, sizes.rows)
         self.blocks = blocks_of(sizes, active)
         self.counts, self.all_counts = running(active, self.blocks), running(active, [(0, sizes.rows)])
         self.most = max((stop - first for first, stop in self.blocks), default=0)
@@ -53,7 +54,7 @@ class Split:
 def split_of(sizes, active):
     """Return the :class:`Split` of a call; where no row ends early, that of an earlier call of these sizes."""
     count = threads.get_num_threads()
-    if len(active) and active[-1] < sizes.rows:
+    if not is_even(active, sizes.rows):
         return Split(sizes, active, count)
     found = sizes.even.get(count)
     if found is None:

@@ -68,7 +68,9 @@ def run(function: int, tasks: np.ndarray, alone: np.ndarray | None = None) -> No
     RuntimeError
         If the system gives no more threads.
     """
-    helpers = (len(tasks) if alone is not None else min(get_num_threads(), len(tasks))) - 1
+    helpers = len(tasks) - 1
+    if helpers > 0 and alone is None:
+        helpers = min(helpers, get_num_threads() - 1)
     if helpers > 0 and _crew.lock.acquire(blocking=False):
         try:
             _crew.run(function, tasks, helpers)
@@ -76,9 +78,10 @@ def run(function: int, tasks: np.ndarray, alone: np.ndarray | None = None) -> No
             _crew.lock.release()
     elif len(tasks):
         lines = tasks if alone is None else alone
-        call, start = _task(function), memory.address(lines)
-        for line in range(len(lines)):
-            call(None, start + line * lines.strides[0])
+        call, line = _task(function), memory.address(lines)
+        for _ in range(len(lines)):
+            call(None, line)
+            line += lines.strides[0]
 
 
 class _Helper:

@@ -305,10 +305,8 @@ def states_back(layer, order, values):
     """Return the users' state dict from (R, lag, B, width) arrays in processing order."""
     out = {}
     for key, value in values.items():
-        value = order.back_rows(value)
-        if layer.layout.lags[key] == 1:
-            value = value.reshape((value.shape[0], *value.shape[2:]))
-        out[key] = layer.bare(value)
+        _, lag, *rows = value.shape
+        out[key] = order.back_rows(value).reshape(layer.lead + ((lag, *rows) if lag > 1 else tuple(rows)))
     return out
 
 
