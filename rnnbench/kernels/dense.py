@@ -103,7 +103,7 @@ def backward(x, dy, weights, grads, need_dx=True):
 
 def outer(column, row, out):
     """Write the products of (R, N, 1) and (R, 1, M) arrays into an (R, N, M) array; BLAS takes no such thing."""
-    _outer_compiled(out.dtype.name)(column, row, out)
+    _outer_compiled(out.dtype)(column, row, out)
 
 
 @cache

@@ -11,7 +11,7 @@ from rnnbench.kernels import flat, gradients, host, pack, sweep, symbols, tile, 
 from rnnbench.kernels.build import token
 from rnnbench.kernels.translate import compile_task
 
-NUMBA_TYPES = {"float32": types.float32, "float64": types.float64}
+NUMBA_TYPES = {np.dtype("float32"): types.float32, np.dtype("float64"): types.float64}
 
 
 class Engine:
@@ -89,4 +89,4 @@ class Engine:
 @cache
 def engine(name: str) -> Engine:
     """Return the engine for ``"float32"`` or ``"float64"``."""
-    return Engine(NUMBA_TYPES[name])
+    return Engine(NUMBA_TYPES[np.dtype(name)])

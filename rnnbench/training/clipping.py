@@ -70,7 +70,7 @@ def norms(grads: np.ndarray) -> np.ndarray:
     The order of the sum does not depend on R. NaN and infinity pass through: a norm that is not finite tells of one.
     """
     out = np.empty(len(grads))
-    _compiled(grads.dtype.name)(grads, out)
+    _compiled(grads.dtype)(grads, out)
     return np.sqrt(out)
 
 

@@ -177,7 +177,7 @@ def _stack(values, groups, steps, dtype):
     kind = dtype if np.issubdtype(first.dtype, np.floating) else first.dtype
     even = all(len(value) == steps for value in values)
     shape = groups, len(values), steps, first.shape[1] // groups, *first.shape[2:]
-    out = memory.empty(shape, kind) if even else memory.zeros(shape, kind)
+    out = (memory.empty if even else memory.zeros)(shape, kind)
     for r, value in enumerate(values):
         out[:, r, : len(value)] = value.reshape(len(value), groups, -1, *first.shape[2:]).swapaxes(0, 1)
     return out

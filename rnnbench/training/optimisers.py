@@ -108,7 +108,7 @@ class Optimiser:
         for column, number in enumerate(given):
             numbers[:, column] = number
         states = [self.state[name] for name in self.slots]
-        _compiled(type(self).kernel, values.dtype.name, len(states))(values, grads, *states, numbers, active)
+        _compiled(type(self).kernel, values.dtype, len(states))(values, grads, *states, numbers, active)
 
     def _first(self, slot):
         return 0.0
