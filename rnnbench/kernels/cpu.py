@@ -131,8 +131,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     program.done()
     final = {}
     for name in layout.states:
-        lane = plan.read[name]
-        final[name] = _final(lane.of(arena), lane.lag, layout.widths[name], active, rows)
+        final[name] = _final(plan.read[name], arena, layout.widths[name], active)
     return y, final, Tape(plan, prepared, arena, inputs, active, masks) if keep else None
 
 
@@ -160,11 +159,11 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     dx = sweep.backward(back, addresses, split_of(sizes, tape.active), grads, need_dx, header)
     initial = {}
     for name in layout.states:
-        shape = (sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name])
+        lag, width = layout.lags[name], layout.widths[name]
         if name in back.flow:
-            initial[name] = np.ascontiguousarray(back.flow[name].of(flow)[:, : shape[1], :, : shape[3]])
+            initial[name] = back.flow[name].steps(flow, 0, lag, width).copy()
         else:
-            initial[name] = np.zeros(shape, sizes.dtype)
+            initial[name] = np.zeros((sizes.replicas, lag, sizes.rows, width), sizes.dtype)
     return dx, initial, grads
 
 
@@ -196,22 +195,21 @@ def _fill(plan, arena, state, feed, masks):
     layout = plan.sizes.layout
     for name in layout.states:
         for lane in {plan.made[name], plan.read[name]}:
-            values = lane.of(arena)
-            values[:, : lane.lag] = 0
+            lane.steps(arena, 0, lane.lag, lane.shape[3])[...] = 0
             if name in state:
-                values[:, : lane.lag, :, : layout.widths[name]] = state[name]
+                lane.steps(arena, 0, lane.lag, layout.widths[name])[...] = state[name]
     for name, (values, _) in feed.items():
         lane, width = plan.read[name], layout.widths[name]
         t, b = np.nonzero(masks[name])
         lane.of(arena)[:, t + lane.lag - 1, b, :width] = values[:, t, b]
 
 
-def _final(array, lag, width, active, rows):
-    """The last `lag` values of each row's own sequence, (R, lag, B, width)."""
-    ring, steps = array.shape[1], len(active)
-    if not steps or active[-1] == rows:
+def _final(lane, arena, width, active):
+    """The last values of each row's own sequence, as many as the lane's lag, (R, lag, B, width)."""
+    rows, lag, steps = lane.shape[2], lane.lag, len(active)
+    if ragged.is_even(active, rows):
         if lag == 1:
-            return array[:, steps % ring, None, :, :width].copy()
-        return np.ascontiguousarray(array[:, np.arange(steps, steps + lag) % ring, :, :width])
+            return lane.steps(arena, steps % lane.ring, 1, width).copy()
+        return np.ascontiguousarray(lane.of(arena)[:, np.arange(steps, steps + lag) % lane.ring, :, :width])
     row = row_lengths(active, rows) + np.arange(lag)[:, None]
-    return np.ascontiguousarray(array[:, row % ring, np.arange(rows), :width])
+    return np.ascontiguousarray(lane.of(arena)[:, row % lane.ring, np.arange(rows), :width])

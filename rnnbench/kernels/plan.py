@@ -34,6 +34,12 @@ class Lane:
         """The array, in the memory of an arena."""
         return np.ndarray(self.shape, self.dtype, arena, self.start)
 
+    def steps(self, arena, first, count, width):
+        """Some steps of the ring without the padding, (R, count, B, width), in the memory of an arena."""
+        strides = self.replica, self.per_step, self.per_row, self.dtype.itemsize
+        shape = self.shape[0], count, self.shape[2], width
+        return np.ndarray(shape, self.dtype, arena, self.start + first * self.per_step, strides)
+
 
 class Sizes:
     """What every buffer's shape follows from; `symbols` says that x is symbols, (R, T, B) int64.
