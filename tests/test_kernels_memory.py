@@ -128,3 +128,28 @@ def test_a_write_beyond_the_end_is_seen():
     np.lib.stride_tricks.as_strided(array, shape=(9,))[8] = 1
     with pytest.raises(AssertionError):
         guarded.check()
+
+
+def test_memory_is_lent_again_when_the_last_array_in_it_is_gone():
+    memory.release()
+    size = 12_345
+    first = memory.empty((5, size), np.float32)
+    where, piece = memory.address(first), first[1:].view(np.int32)
+    assert where % memory.ALIGNMENT == 0 and type(first) is np.ndarray
+    first.base[3:].copy()  # a piece, and a copy, of the loan itself: neither is the loan
+    assert not memory._Loan.free
+    del first
+    other = memory.empty((5, size), np.float32)
+    assert memory.address(other) != where
+    del piece
+    assert memory.address(memory.empty(5 * size, np.float32)) == where
+
+
+def test_no_more_waits_than_the_pool_holds(monkeypatch):
+    memory.release()
+    monkeypatch.setattr(memory, "POOL_BYTES", 1000)
+    for size, held in ((1001, 0), (600, 600), (300, 900), (200, 200)):
+        memory.empty(size, np.uint8)
+        assert memory._Loan.held == held
+    memory.release()
+    assert not memory._Loan.free and memory._Loan.held == 0

@@ -200,3 +200,16 @@ def test_a_team_meets_again_in_the_next_call():
     for _ in range(3):
         layer.forward(x)
         layer.backward(np.ones_like(first))
+
+
+def test_an_even_batch_is_shared_out_anew_for_another_number_of_threads():
+    layer = Recurrent("gru", 16, 128)
+    sizes, active = Sizes(layer.layout, layer.dtype, 1, 1000, 150), np.full(1000, 150)
+    blocks = {}
+    for workers in (1, 2, 3, 1):
+        threads.set_num_threads(workers)
+        split_up = split.split_of(sizes, active.copy())
+        assert len(split_up.blocks) == split_up.threads == workers
+        assert blocks.setdefault(workers, split_up) is split_up
+    ragged = np.minimum(active, np.arange(1000, 0, -1))
+    assert split.split_of(sizes, ragged) is not split.split_of(sizes, ragged)
