@@ -56,6 +56,34 @@ def test_a_replica_has_the_bits_it_has_alone(case, device):
             np.testing.assert_array_equal(all_of_them[key][r], value, err_msg=f"{key} of replica {r}")
 
 
+PLACES = {
+    "views of one buffer": lambda a: np.concatenate([a.reshape(len(a), -1)] * 2, axis=1)[:, : a[0].size],
+    "last replica first": lambda a: a[::-1].copy()[::-1],
+    "gaps": lambda a: np.repeat(a.reshape(len(a), -1), 2, axis=1)[:, ::2],
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("case", ["two biases", "unit parameters", "two stages", "weight map"])
+def test_replicas_of_a_parameter_may_lie_anywhere(case, place):
+    cell, build, _ = CASES[case]
+    plain, other = (Recurrent(cell, INPUTS, HIDDEN, seed=list(SEEDS), **build) for _ in range(2))
+    rng = np.random.default_rng(0)
+    x, dy = draw(rng, len(SEEDS), STEPS, ROWS, INPUTS), draw(rng, len(SEEDS), STEPS, ROWS, HIDDEN)
+    run(other, x, dy, None)  # what is planned for one place is not for another
+    for layer in (plain, other):
+        layer.zero_grad()
+    for arrays in (other.params, other.grads):
+        for key, value in arrays.items():
+            arrays[key] = PLACES[place](value).reshape(value.shape)
+    given = dict(other.grads)
+    for _ in range(2):
+        expected, got = run(plain, x, dy, None), run(other, x, dy, None)
+    for key, value in expected.items():
+        np.testing.assert_array_equal(got[key], value, err_msg=key)
+    assert all(other.grads[key] is value for key, value in given.items())
+
+
 def test_each_replica_may_have_its_own_recipe_and_learned_start():
     cell = cells.get("elman")
     cell = replace(cell, vectors=tuple(replace(vector, initial="learned") for vector in cell.vectors))

@@ -16,6 +16,8 @@ class BackwardPlan:
     ----------
     forward : rnnbench.kernels.forward_plan.ForwardPlan
         With a tape.
+    apart : dict of int
+        Bytes from replica to replica of each gradient.
     chunk : int
         Steps of one sum of the weight gradients.
 
@@ -44,7 +46,8 @@ class BackwardPlan:
         Of one step.
     """
 
-    def __init__(self, forward, chunk):
+    def __init__(self, forward, apart, chunk):
+        self.apart = apart
         self.forward, self.packing, self.sizes, self.arena = forward, forward.packing, forward.sizes, Arena("flow")
         sizes, layout = self.sizes, self.sizes.layout
         self.flow, self.final = {}, {}
@@ -84,7 +87,7 @@ class BackwardPlan:
                 sections.append(tables)
                 self.weights.append((width, len(tables[1])))
             for name, lane in zip(layout.trained_parameters[number], work[len(stage.gates) :], strict=False):
-                columns.add(*lane.line(), Ref(f"d {name}", 0, width * sizes.dtype.itemsize))
+                columns.add(*lane.line(), Ref(f"d {name}", 0, apart[name]))
                 self.columns.append(width)
         if self.columns:
             self.sections["columns"] = len(sections)
@@ -197,7 +200,7 @@ class BackwardPlan:
         da, panels, targets = Table(7), Table(8), Table(2)
         for gate in gates:
             rows = layout.bias_rows.get(gate.name) if "bias" in self.packing.keys else None
-            bias = Ref("d bias", rows[0] * size, layout.bias_size * size) if rows else 0
+            bias = Ref("d bias", rows[0] * size, self.apart["bias"]) if rows else 0
             da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3], bias)
         wide = 2 * sizes.lanes
         for gate in gates:
@@ -209,8 +212,8 @@ class BackwardPlan:
                     if gate is gates[0]:
                         line = source_line(sizes, source, self.forward.lanes)
                         panels.add(*line, first, min(wide, columns - first), name != INPUT)
-                    whole = layout.weight_shapes[block.key][0] * per_row
-                    targets.add(Ref(f"d {block.key}", block.start * per_row + first * size, whole), per_row)
+                    start = block.start * per_row + first * size
+                    targets.add(Ref(f"d {block.key}", start, self.apart[block.key]), per_row)
         return [da, panels, targets]
 
     def _symbol_tables(self):
@@ -222,6 +225,6 @@ class BackwardPlan:
             for gate, lane in zip(stage.gates, work, strict=False):
                 if INPUT in gate.sources:
                     block, per_row = layout.blocks[gate.name, INPUT], layout.input_size * size
-                    whole = layout.weight_shapes[block.key][0] * per_row
-                    gates.add(*lane.line(), width, Ref(f"d {block.key}", block.start * per_row, whole), per_row)
+                    target = Ref(f"d {block.key}", block.start * per_row, self.apart[block.key])
+                    gates.add(*lane.line(), width, target, per_row)
         return [given, gates]

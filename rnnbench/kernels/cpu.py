@@ -63,12 +63,13 @@ class Tape:
 
 def prepare(layout, weights, dtype, replicas=1, keep=False):
     """Pack the weights once for several forward passes, with `keep` for backward passes too; see `forward`."""
-    weights = {key: np.ascontiguousarray(value) for key, value in weights.items()}
-    key = "pack", dtype, replicas, tuple(weights), keep
-    packing = planned(layout, key, lambda: Packing(Sizes(layout, dtype, replicas, 0, 0), tuple(weights), keep))
+    weights = {key: memory.by_replica(value) for key, value in weights.items()}
+    apart = memory.apart(weights)
+    key = "pack", dtype, replicas, tuple(apart.items()), keep
+    packing = planned(layout, key, lambda: Packing(Sizes(layout, dtype, replicas, 0, 0), apart, keep))
     packed = memory.empty(packing.arena.size, np.uint8)
     address = memory.address(packed)
-    addresses = {key: memory.address(value) for key, value in weights.items()}
+    addresses = {key: memory.address(value[0]) for key, value in weights.items()}
     program = packing.program.at(addresses | {packing.arena.root: address, "active": 0})
     pieces = min(packing.jobs, threads.get_num_threads()) if packing.arena.size > SMALL_PACK else 1
     threads.run(packing.engine.pack, program.once(pieces, lambda: _pieces(program, packing.jobs, pieces)))
@@ -140,9 +141,11 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     plan, prepared, sizes = tape.plan, tape.prepared, tape.plan.sizes
     layout = sizes.layout
     dy = np.ascontiguousarray(dy)
-    back = plan.backward
-    if back is None:
-        back = plan.backward = BackwardPlan(plan, chunk_steps(sizes.rows))
+    if grads is None:
+        grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
+    back, apart = plan.backward, memory.apart(grads)
+    if back is None or back.apart != apart:
+        back = plan.backward = BackwardPlan(plan, apart, chunk_steps(sizes.rows))
     flow = memory.zeros(back.arena.size, np.uint8)
     for name, value in dstate.items():
         if name in back.final:
@@ -153,8 +156,6 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     }  # fmt: skip
     for name, mask in tape.masks.items():
         addresses[f"mask {name}"] = memory.address(mask)
-    if grads is None:
-        grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
     header = {TRUNCATE: truncate, BEFORE: before} if truncate else None
     dx = sweep.backward(back, addresses, split_of(sizes, tape.active), grads, need_dx, header)
     initial = {}

@@ -20,6 +20,16 @@ def address(array):
         return array.__array_interface__["data"][0]
 
 
+def by_replica(array):
+    """Return (R, ...) numbers of which those of each replica are contiguous: the array, or else a copy."""
+    return array if array[0].flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def apart(arrays):
+    """Return how many bytes the replicas of each (R, ...) array lie apart; 0 where there is one."""
+    return {key: value.strides[0] if len(value) > 1 else 0 for key, value in arrays.items()}
+
+
 class _Pages(np.ndarray):
     """Memory that starts on a cache line.
 

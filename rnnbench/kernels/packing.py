@@ -15,13 +15,15 @@ class Packing:
     Parameters
     ----------
     sizes : Sizes
-    keys : tuple
-        Names of the parameters there are.
+    apart : dict of int
+        Bytes from replica to replica of each parameter there is.
     keep : bool
         Whether there is a backward walk.
 
     Attributes
     ----------
+    keys : tuple
+        Names of the parameters there are.
     groups : dict
         By the names of a group's gates: where its panels and its bias lie.
     parameters : dict
@@ -32,8 +34,9 @@ class Packing:
         For :func:`rnnbench.kernels.pack.pack`.
     """
 
-    def __init__(self, sizes, keys, keep):
-        self.sizes, self.keys, self.keep, self.arena, jobs = sizes, keys, keep, Arena("packed"), Table(LINE)
+    def __init__(self, sizes, apart, keep):
+        self.sizes, self.apart, self.keep, self.arena, jobs = sizes, apart, keep, Arena("packed"), Table(LINE)
+        self.keys = tuple(apart)
         self.groups, self.parameters, self.panels = {}, {}, {}
         self._forward(jobs)
         if keep:
@@ -56,12 +59,12 @@ class Packing:
                         block, columns = layout.blocks[gate.name, source], layout.widths[parse(source)[0]]
                         target = panels + k * tile.PANEL * sizes.lane_bytes
                         jobs.add(
-                            UNITS, target, per_panel, _matrix(block, columns, layout, size), columns * size, width,
+                            UNITS, target, per_panel, self._matrix(block, columns), columns * size, width,
                             columns, len(gates), number,
                         )  # fmt: skip
                         k += columns
                     rows = layout.bias_rows.get(gate.name) if "bias" in self.keys else None
-                    source = Ref("bias", rows[0] * size, layout.bias_size * size) if rows else 0
+                    source = Ref("bias", rows[0] * size, self.apart["bias"]) if rows else 0
                     jobs.add(
                         VECTOR, bias + number * sizes.lane_bytes, len(gates) * sizes.lane_bytes, source, 0,
                         width if rows else 0, width, 0, 0,
@@ -69,7 +72,7 @@ class Packing:
                 self.groups[tuple(g.name for g in gates)] = panels, bias, per_panel
         for name, width in layout.parameter_widths.items():
             self.parameters[name] = self._place(sizes.vectors(width) * sizes.lane_bytes)
-            source = Ref(name, 0, width * size)
+            source = Ref(name, 0, self.apart[name])
             jobs.add(VECTOR, self.parameters[name], sizes.lane_bytes, source, 0, width, width, 0, 0)
 
     def _backward(self, jobs):
@@ -85,7 +88,7 @@ class Packing:
                     target = start + i * layout.stage_widths[number] * row
                     block = layout.blocks[gate.name, source]
                     jobs.add(
-                        COLUMNS, target, depth * row, _matrix(block, width, layout, size), width * size,
+                        COLUMNS, target, depth * row, self._matrix(block, width), width * size,
                         layout.stage_widths[number], width, panels, 0,
                     )  # fmt: skip
                 self.panels[number, source] = start, depth * row
@@ -93,8 +96,6 @@ class Packing:
     def _place(self, size):
         return Ref(self.arena.root, self.arena.place(size * self.sizes.replicas), size)
 
-
-def _matrix(block, columns, layout, size):
-    """Where a weight block starts in the user's stacked matrix."""
-    rows = layout.weight_shapes[block.key][0]
-    return Ref(block.key, block.start * columns * size, rows * columns * size)
+    def _matrix(self, block, columns):
+        """Where a weight block starts in the user's stacked matrix."""
+        return Ref(block.key, block.start * columns * self.sizes.dtype.itemsize, self.apart[block.key])

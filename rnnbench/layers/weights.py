@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rnnbench.kernels import memory
 from rnnbench.layers import arguments
 
 
@@ -13,18 +14,18 @@ def used(layer) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the weights a driver takes (leading replica axis, one bias) and a copy of the raw ones if mapped."""
     arguments.check_params(layer)
     layout, params = layer.layout, layer.params
-    given, raw = {key: np.ascontiguousarray(layer.led(params[key])) for key in layout.weight_shapes}, {}
+    given, raw = {key: memory.by_replica(layer.led(params[key])) for key in layout.weight_shapes}, {}
     if layer.cell.weights:
         raw = {key: value.copy() for key, value in given.items()}
         given |= _mapped(layer, raw)
     if layer.bias is True and layout.bias_size:
-        given["bias"] = np.ascontiguousarray(layer.led(params["bias"]))
+        given["bias"] = memory.by_replica(layer.led(params["bias"]))
     if layer.bias == "torch":
         given["bias"] = np.zeros((layer.copies, layout.bias_size), layer.dtype)
         for key, own, rows in layout.torch_bias_spans:
             given["bias"][:, rows] += layer.led(params[key])[:, own]
     for name in layout.parameter_widths:
-        given[name] = np.ascontiguousarray(layer.led(params[name]))
+        given[name] = memory.by_replica(layer.led(params[name]))
     return given, raw
 
 
@@ -37,7 +38,7 @@ def added_to(layer) -> dict[str, np.ndarray] | None:
     keys = [*layer.layout.weight_shapes, *(["bias"] if "bias" in layer.params else []), *layer.layout.parameter_widths]
     for key in keys:
         own = layer.led(layer.grads[key])
-        grads[key] = np.zeros_like(own) if key in fixed else np.ascontiguousarray(own)
+        grads[key] = np.zeros_like(own) if key in fixed else memory.by_replica(own)
     if layer.bias == "torch":
         grads["bias"] = np.zeros((layer.copies, layer.layout.bias_size), layer.dtype)
     return grads
@@ -61,9 +62,10 @@ def accumulate(layer, grads: Mapping[str, np.ndarray], added: Mapping | None, ra
             layer.led(layer.grads[key])[:, own] += whole[:, rows]
     if added is not None:
         for key, grad in grads.items():
-            in_place = grad is added[key] and layer.grads[key].flags.c_contiguous
+            own = layer.led(layer.grads[key])
+            in_place = grad is added[key] and own[0].flags.c_contiguous
             if key not in fixed and not in_place:
-                layer.led(layer.grads[key])[...] = grad
+                own[...] = grad
         return
     if layer.cell.weights:
         of_matrices = {key: grads[key] for key in layer.layout.weight_shapes}
