@@ -69,8 +69,10 @@ def prepare(layout, weights, dtype, replicas=1, keep=False):
     packing = planned(layout, key, lambda: Packing(Sizes(layout, dtype, replicas, 0, 0), apart, keep))
     packed = memory.empty(packing.arena.size, np.uint8)
     address = memory.address(packed)
-    addresses = {key: memory.address(value[0]) for key, value in weights.items()}
-    program = packing.program.at(addresses | {packing.arena.root: address, "active": 0})
+    addresses = {"packed": address, "active": 0}
+    for name, value in weights.items():
+        addresses[name] = memory.address(value[0])
+    program = packing.program.at(addresses)
     pieces = min(packing.jobs, threads.get_num_threads()) if packing.arena.size > SMALL_PACK else 1
     threads.run(packing.engine.pack, program.once(pieces, lambda: _pieces(program, packing.jobs, pieces)))
     program.done()

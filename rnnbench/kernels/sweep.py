@@ -67,8 +67,9 @@ def backward(plan, addresses, split, grads, need_dx, header=None):
     sizes, width = plan.sizes, plan.sizes.layout.input_size
     shape, padded = (sizes.replicas, sizes.steps, sizes.rows), sizes.vectors(width) * sizes.lanes
     dx = memory.empty((*shape, padded), sizes.dtype) if need_dx else None
-    addresses |= {f"d {key}": memory.address(grad[0]) for key, grad in grads.items()}
     addresses["active"], addresses["dx"] = split.address, memory.address(dx) if need_dx else 0
+    for key, grad in grads.items():
+        addresses[f"d {key}"] = memory.address(grad[0])
     program = plan.program.at(addresses, header)
     _run(plan, program, split, need_dx)
     program.done()

@@ -212,7 +212,8 @@ class Recurrent(Layer):
             )
             y = order.back_rows(y) if last else order.back(y)
         final = arguments.states_back(self, order, final)
-        return self._kept(tape, self.bare(y), final, Saved(kernel, raw, order, outputs, learned, symbols, stream))
+        saved = None if kernel is None else Saved(kernel, raw, order, outputs, learned, symbols, stream)
+        return self._kept(tape, self.bare(y), final, saved)
 
     def _symbols(self, x):
         """Symbols as they are where the engine takes them, else as one-hot vectors."""
