@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnnbench.contract import INPUT, parse
 from rnnbench.kernels import memory, pointwise, tile
+from rnnbench.kernels.gradients import NARROW
 from rnnbench.kernels.plan import Lane, array_line, constant_line, groups_of, readers, source_line
 from rnnbench.kernels.program import Arena, Program, Ref, Table
 from rnnbench.kernels.symbols import NUMBER, strip_width
@@ -197,24 +198,28 @@ class BackwardPlan:
 
     def _weight_tables(self, sources, gates, lanes):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
-        da, panels, targets = Table(7), Table(8), Table(2)
+        da, panels, targets, narrow, columns_of = Table(7), Table(8), Table(2), Table(6), Table(2)
         for gate in gates:
             rows = layout.bias_rows.get(gate.name) if "bias" in self.packing.keys else None
             bias = Ref("d bias", rows[0] * size, self.apart["bias"]) if rows else 0
             da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3], bias)
-        wide = 2 * sizes.lanes
+        wide, vectors = 2 * sizes.lanes, lanes[gates[0].name].shape[3] // sizes.lanes
         for gate in gates:
             for source in sources[sizes.symbols and sources[0] == INPUT :]:
                 name = parse(source)[0]
-                block, columns = layout.blocks[gate.name, source], layout.widths[name]
-                per_row = columns * size
-                for first in range(0, columns, wide):
+                block, width = layout.blocks[gate.name, source], layout.widths[name]
+                per_row, line = width * size, source_line(sizes, source, self.forward.lanes)
+                start = Ref(f"d {block.key}", block.start * per_row, self.apart[block.key])
+                if width <= min(NARROW, 2 * vectors):  # one by one costs more than a tile of few rows
+                    columns_of.add(start, per_row)
                     if gate is gates[0]:
-                        line = source_line(sizes, source, self.forward.lanes)
-                        panels.add(*line, first, min(wide, columns - first), name != INPUT)
-                    start = block.start * per_row + first * size
-                    targets.add(Ref(f"d {block.key}", start, self.apart[block.key]), per_row)
-        return [da, panels, targets]
+                        narrow.add(*line, width)
+                    continue
+                for first in range(0, width, wide):
+                    targets.add(start + first * size, per_row)
+                    if gate is gates[0]:
+                        panels.add(*line, first, min(wide, width - first), name != INPUT)
+        return [da, panels, targets, narrow, columns_of]
 
     def _symbol_tables(self):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize

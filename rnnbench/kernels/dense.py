@@ -54,7 +54,7 @@ class Plan:
             pieces.add(*x, first, min(wide, inputs - first), 0)
             targets.add(Ref("d weight_ih", first * size, outputs * inputs * size), inputs * size)
         self.chunk, self.da_bytes = chunk_steps(sizes.rows), sizes.rows * outputs * size
-        tables = of_input, [da, pieces, targets]
+        tables = of_input, [da, pieces, targets, Table(6), Table(2)]
         self.program = Program(*((sizes.header(self.chunk), t) for t in tables), replicas=sizes.replicas)
         self.sections, self.weights = {"dx": 0, "weights": 1}, [(outputs, len(pieces))]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rnnbench.kernels.program import ACTIVE, CHUNK, COLUMN_TILE, LANES, MOST, SIZE
 from rnnbench.kernels.raw import (
-    SUMS,
+    add_column,
     add_numbers,
     call_tile,
     clear_bytes,
@@ -18,12 +18,13 @@ from rnnbench.kernels.raw import (
     larger,
     put_line,
     smaller,
-    sum_rows,
 )
+from rnnbench.kernels.sums import SUMS, side_by_side, sum_products, sum_rows
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at
 
 CHUNK_ROWS = 192  # rows of one chunk: packed columns of da and a panel of the source fit the first-level cache
+NARROW = 4  # columns of a source up to which they are summed one by one: in a tile most of a vector would be padding
 PANELS_BYTES = 384 * 1024  # of a chunk's packed panels, which stay in the second-level cache
 
 
@@ -52,7 +53,7 @@ def weights(build, task):
     """Add to the gradients of some rows of the weight blocks and biases of gates with the same sources.
 
     Both factors are packed, running rows only: panels of the sources once per chunk, then for each tile its columns of
-    da.
+    da. Biases, and sources of few columns, take sums in place of tiles.
 
     `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, first step and
     stop (whole chunks), first and last row of the blocks, rows that a chunk has at most, panels packed at a time.
@@ -62,6 +63,8 @@ def weights(build, task):
     panels   per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are
              padded to whole vectors
     targets  per gate and panel: address and bytes per row of where the gradient of these columns goes
+    narrow   per source of few columns: its buffer (5), columns
+    columns  per gate and narrow source: as targets
     """
     mine = numbers(task)
     program = numbers(mine[0])
@@ -70,6 +73,7 @@ def weights(build, task):
     factor, scratch, first, stop, most_rows, together = mine[1], mine[1] + 64, mine[4], mine[5], mine[6], mine[7]
     active = numbers(program[ACTIVE])
     da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
+    narrow, columns_of = table(program, 3, 6), table(program, 4, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
     clear_bytes(scratch, panel_row)
     zero, total, out = scratch, scratch + 2 * lane_bytes, scratch + (2 + SUMS) * lane_bytes
@@ -80,7 +84,8 @@ def weights(build, task):
         count = 0
         for t in range(t0, t1):
             count += active[t]
-        for p in range(0, larger(1, len(panels)), together):
+        add_sums(build, da, narrow, columns_of, first, stop, total, active, t0, t1, lanes, size)
+        for p in range(0, len(panels), together):
             p_stop = smaller(p + together, len(panels))
             i = p
             while i < p_stop:
@@ -93,8 +98,6 @@ def weights(build, task):
                 )  # fmt: skip
                 i += beside
             for g in range(len(da)):
-                if p == 0 and da[g, 6] != 0:
-                    add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size)
                 for m in range(first, stop, most):
                     tall = smaller(most, stop - m)
                     whole = m + (tall + lanes - 1) // lanes * lanes <= da[g, 5]
@@ -107,37 +110,39 @@ def weights(build, task):
                         target = targets[g * len(panels) + i, 0] + m * row_bytes
                         if wide % lanes == 0:
                             call_tile(
-                                tile,
-                                tall,
-                                vectors,
-                                1,
-                                target,
-                                row_bytes,
-                                target,
-                                row_bytes,
-                                factor,
-                                factor + 24,
-                                0,
-                                b,
-                                0,
-                            )
+                                tile, tall, vectors, 1, target, row_bytes, target, row_bytes, factor, end, 0, b, 0
+                            )  # fmt: skip
                         else:
                             call_tile(tile, tall, vectors, 1, out, panel_row, zero, 0, factor, end, 0, b, 0)
                             for r in range(tall):
                                 add_numbers(build, target + r * row_bytes, out + r * panel_row, wide)
 
 
-def add_biases(build, da, g, first, stop, total, active, t0, t1, lanes, size):
-    """Add the sums of some columns of da, over a chunk's running rows, to the gradient of the bias."""
-    column = first // lanes * lanes
-    while column < stop:
-        vectors = SUMS if column + SUMS * lanes <= da[g, 5] else 1
-        clear_bytes(total, vectors * lanes * size)
-        for t in range(t0, t1):
-            sum_rows(build, total, at(da, g, 0, t, 0) + column * size, da[g, 4], active[t], vectors)
-        start, end = larger(column, first), smaller(column + vectors * lanes, stop)
-        add_numbers(build, da[g, 6] + start * size, total + (start - column) * size, end - start)
-        column += vectors * lanes
+def add_sums(build, da, narrow, columns_of, first, stop, total, active, t0, t1, lanes, size):
+    """Add what needs no tile, over a chunk's running rows: sums of da to biases, and of da times narrow sources."""
+    for g in range(len(da)):
+        column = first // lanes * lanes
+        while column < stop:
+            vectors = side_by_side(da[g, 5] // lanes - column // lanes)
+            start, end = larger(column, first), smaller(column + vectors * lanes, stop)
+            bytes_, own = vectors * lanes * size, total + (start - column) * size
+            if da[g, 6] != 0:
+                clear_bytes(total, bytes_)
+                for t in range(t0, t1):
+                    sum_rows(build, total, at(da, g, 0, t, 0) + column * size, da[g, 4], active[t], vectors)
+                add_numbers(build, da[g, 6] + start * size, own, end - start)
+            for n in range(len(narrow)):
+                line = g * len(narrow) + n
+                for i in range(narrow[n, 5]):
+                    clear_bytes(total, bytes_)
+                    for t in range(t0, t1):
+                        sum_products(
+                            build, total, at(da, g, 0, t, 0) + column * size, da[g, 4], active[t], vectors,
+                            at(narrow, n, 0, t, 0) + i * size, narrow[n, 4],
+                        )  # fmt: skip
+                    target = columns_of[line, 0] + start * columns_of[line, 1] + i * size
+                    add_column(build, target, columns_of[line, 1], own, end - start)
+            column += vectors * lanes
 
 
 def gather_panels(build, target, per_panel, row_bytes, panels, i, count, active, t0, t1, lanes, size):

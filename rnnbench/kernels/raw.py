@@ -14,7 +14,6 @@ from rnnbench.kernels.build import Build
 from rnnbench.kernels.table import word
 from rnnbench.ops.vector import element
 
-SUMS = 4  # vectors of a row that are summed side by side
 I64 = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
 
@@ -176,6 +175,26 @@ def copy_numbers(context, build, target, target_step, source, source_step, count
 
 
 @intrinsic
+def add_column(context, build, target, step, source, count):
+    """target[i] += source[i] for `count` numbers, those of the target so many bytes apart."""
+    if not isinstance(build, Build):
+        return None
+
+    def codegen(context, builder, sig, args):
+        _, target, step, source, count = args
+        scalar, size = element(sig.args[0]), ir.Constant(I64, sig.args[0].dtype.bitwidth // 8)
+        with cgutils.for_range(builder, count, intp=I64) as loop:
+            there, here = (
+                builder.inttoptr(builder.add(base, builder.mul(loop.index, apart)), scalar.as_pointer())
+                for base, apart in ((target, step), (source, size))
+            )
+            builder.store(builder.fadd(builder.load(there, typ=scalar), builder.load(here, typ=scalar)), there)
+        return context.get_dummy_value()
+
+    return types.void(build, *[types.int64] * 4), codegen
+
+
+@intrinsic
 def copy_vectors(context, build, target, target_row, source, source_row, vectors, rows):
     """Copy `vectors` whole vectors of each of `rows` rows; rows lie so many bytes apart."""
     if not isinstance(build, Build):
@@ -199,44 +218,3 @@ def copy_vectors(context, build, target, target_row, source, source_row, vectors
         return context.get_dummy_value()
 
     return types.void(build, *[types.int64] * 6), codegen
-
-
-@intrinsic
-def sum_rows(context, build, target, source, row_bytes, rows, vectors):
-    """target += `rows` rows, `row_bytes` apart, in their order: `SUMS` vectors of each row, or one if `vectors` is 1.
-
-    One sum per column, side by side with those of other columns, so that none waits for the one before: several for
-    one column would make rows of zeros, which a replica alone does not have, change its bits.
-    """
-    if not isinstance(build, Build):
-        return None
-
-    def codegen(context, builder, sig, args):
-        _, target, source, row_bytes, rows, vectors = args
-        vector = ir.VectorType(element(sig.args[0]), host.lanes(sig.args[0].dtype))
-        align = sig.args[0].dtype.bitwidth // 8
-
-        def place(start, i):
-            address = builder.add(start, ir.Constant(I64, i * vector.count * align))
-            return builder.inttoptr(address, vector.as_pointer())
-
-        def add(count):
-            totals = [cgutils.alloca_once(builder, vector) for _ in range(count)]
-            for i, total in enumerate(totals):
-                builder.store(builder.load(place(target, i), align=align, typ=vector), total)
-            with cgutils.for_range(builder, rows, intp=I64) as loop:
-                start = builder.add(source, builder.mul(loop.index, row_bytes))
-                for i, total in enumerate(totals):
-                    row = builder.load(place(start, i), align=align, typ=vector)
-                    builder.store(builder.fadd(builder.load(total), row), total)
-            for i, total in enumerate(totals):
-                builder.store(builder.load(total), place(target, i), align=align)
-
-        with builder.if_else(builder.icmp_signed("==", vectors, ir.Constant(I64, 1))) as (one, several):
-            with one:
-                add(1)
-            with several:
-                add(SUMS)
-        return context.get_dummy_value()
-
-    return types.void(build, *[types.int64] * 5), codegen
