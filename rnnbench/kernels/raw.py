@@ -34,6 +34,33 @@ def larger(x, y):
     return y if x < y else x
 
 
+def copy_rows(target, target_row, source, source_row, size, rows):
+    """Copy `size` bytes of each row: all at once where nothing lies between."""
+    if target_row == size and source_row == size:
+        copy_bytes(target, source, size * rows)
+    else:
+        for r in range(rows):
+            copy_bytes(target + r * target_row, source + r * source_row, size)
+
+
+def add_rows(build, target, target_row, source, source_row, length, size, rows):
+    """The same, adding numbers of so many bytes."""
+    if target_row == length and source_row == length:
+        add_numbers(build, target, source, length * rows // size)
+    else:
+        for r in range(rows):
+            add_numbers(build, target + r * target_row, source + r * source_row, length // size)
+
+
+def clear_rows(target, target_row, size, rows):
+    """The same, setting bytes to 0."""
+    if target_row == size:
+        clear_bytes(target, size * rows)
+    else:
+        for r in range(rows):
+            clear_bytes(target + r * target_row, size)
+
+
 @intrinsic
 def call_tile(
     context, table, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels

@@ -14,11 +14,14 @@ from rnnbench.kernels.crew import meet
 from rnnbench.kernels.program import ACTIVE, BEFORE, LANES, MOST, ROWS, SIZE, STEPS, TILE, TRUNCATE, WIDTHS
 from rnnbench.kernels.raw import (
     add_numbers,
+    add_rows,
     byte,
     call_stage,
     call_tile,
     clear_bytes,
+    clear_rows,
     copy_bytes,
+    copy_rows,
     larger,
     put_line,
     smaller,
@@ -168,8 +171,7 @@ def forward(build, task):
         for c in range(len(outputs)):
             start, size = own_bytes(outputs[c, 10], lane_bytes, team)
             target, source = at(outputs, c, 0, t, first) + start, at(outputs, c, 5, t, first) + start
-            for r in range(n):
-                copy_bytes(target + r * outputs[c, 4], source + r * outputs[c, 9], size)
+            copy_rows(target, outputs[c, 4], source, outputs[c, 9], size, n)
         for f in range(len(feeds)):
             start, size = own_bytes(feeds[f, 10], lane_bytes, team)
             mask = mask_after(feeds[f, 11], feeds[f, 12], t, steps)
@@ -229,8 +231,7 @@ def backward(build, task):
             if slots[v, 6]:
                 start, here = own_bytes(dy[0, 5] * size, lane_bytes, team)
                 target, source = at(slots, v, 0, t, first) + start, at(dy, 0, 0, t, first) + start
-                for r in range(running):
-                    add_numbers(build, target + r * slots[v, 4], source + r * dy[0, 4], here // size)
+                add_rows(build, target, slots[v, 4], source, dy[0, 4], here, size, running)
         for s in range(len(stages) - 1, -1, -1):
             u, u_stop = share(stages[s, 1], team[0], team[1]), share(stages[s, 1], team[0] + 1, team[1])
             for o in range(stages[s, 2], stages[s, 3]):
@@ -245,9 +246,7 @@ def backward(build, task):
         for v in range(len(slots)):
             start, here = own_bytes(slots[v, 5], lane_bytes, team)
             for lag in range(slots[v, 1] if cut else 1):
-                target = at(slots, v, 0, t - lag, first) + start
-                for r in range(running):
-                    clear_bytes(target + r * slots[v, 4], here)
+                clear_rows(at(slots, v, 0, t - lag, first) + start, slots[v, 4], here, running)
 
 
 def start_rows(build, states, size, lane_bytes, team, t, first, stop):
