@@ -61,6 +61,7 @@ def test_a_trial_of_a_cell_has_its_model_and_says_who_is_absent(monkeypatch):
     assert set(df.loc[df["peer"] == "torch-loop", "outcome"]) == {"not installed"}
     tables = throughput_cells.tables(df)
     assert set(tables) == {"cells", "model", "left_out"}
+    assert tables["model"][0].notna().all(axis=None)
     assert list(tables["cells"][0]["over torch-loop"]) == ["not installed"] * 2
     found = verdicts(throughput_cells, df)
     assert found["PyTorch loop, inference, 1 thread"] == found["model, training, 2 threads"] == "not yet run"

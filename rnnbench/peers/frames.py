@@ -19,9 +19,9 @@ RATIO = ["ratio", "ratio_low", "ratio_high"]
 NUMBERS = [
     "threads", "rounds_timed", "cores", "error", "size", *OURS, "us_per_step_low", "us_per_step_high", *RATIO,
     "gflops_low", "gflops_high", "exponent", "exponent_low", "exponent_high", "ms", "ms_low", "ms_high", "peak_mb",
-    "tape_mb", "others_cores", "before_mb", "import_s", "first_call_s", "second_call_s", "products_us", "pointwise_us",
-    "memory_us", "model_us", "over_model", "over_model_low", "over_model_high", "sum_fraction", "over_sum",
-    "over_sum_low", "over_sum_high",
+    "tape_mb", "others_cores", "before_mb", "import_s", "first_call_s", "second_call_s", "products_us",
+    "weight_map_us", "pointwise_us", "memory_us", "model_us", "over_model", "over_model_low", "over_model_high",
+    "sum_fraction", "over_sum", "over_sum_low", "over_sum_high",
 ]  # fmt: skip
 TEXTS = [
     "kind",
