@@ -198,13 +198,14 @@ class BackwardPlan:
 
     def _weight_tables(self, sources, gates, lanes):
         sizes, layout, size = self.sizes, self.sizes.layout, self.sizes.dtype.itemsize
-        da, panels, targets, narrow, columns_of = Table(7), Table(8), Table(2), Table(6), Table(2)
+        da, panels, targets, narrow, columns_of = Table(6), Table(8), Table(2), Table(6), Table(2)
+        narrow.add(*constant_line(memory.address(sizes.engine.one)), 1)
         for gate in gates:
-            rows = layout.bias_rows.get(gate.name) if "bias" in self.packing.keys else None
-            bias = Ref("d bias", rows[0] * size, self.apart["bias"]) if rows else 0
-            da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3], bias)
+            da.add(*lanes[gate.name].line(), lanes[gate.name].shape[3])
         wide, vectors = 2 * sizes.lanes, lanes[gates[0].name].shape[3] // sizes.lanes
         for gate in gates:
+            rows = layout.bias_rows.get(gate.name) if "bias" in self.packing.keys else None
+            columns_of.add(Ref("d bias", rows[0] * size, self.apart["bias"]) if rows else 0, size)
             for source in sources[sizes.symbols and sources[0] == INPUT :]:
                 name = parse(source)[0]
                 block, width = layout.blocks[gate.name, source], layout.widths[name]

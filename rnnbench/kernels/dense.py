@@ -36,7 +36,7 @@ class Plan:
         self.active = np.full(sizes.steps, sizes.rows)
         x, y, dy = (
             array_line(name, (sizes.replicas, sizes.steps, sizes.rows, width), size)
-            for name, width in (("x", inputs), ("y", self.padded), ("dy", outputs))
+            for name, width in (("x", inputs), ("y", self.padded), ("dy", self.padded))
         )
         panels, bias, per_panel = prepared.packing.groups["y",]
         tables = _product(sizes, x, inputs, panels, per_panel, outputs, y, bias)
@@ -48,13 +48,16 @@ class Plan:
         dx = array_line("dx", (sizes.replicas, sizes.steps, sizes.rows, padded), size)
         of_input = _product(sizes, dy, outputs, panels, per_panel, inputs, dx, memory.address(self.zeros))
 
-        da, pieces, targets, wide = Table(7), Table(8), Table(2), 2 * sizes.lanes
-        da.add(*dy, outputs, Ref("d bias", 0, outputs * size) if "bias" in prepared.weights else 0)
+        da, pieces, targets, wide = Table(6), Table(8), Table(2), 2 * sizes.lanes
+        narrow, bias = Table(6), Table(2)
+        da.add(*dy, self.padded)
+        narrow.add(*constant_line(memory.address(sizes.engine.one)), 1)
+        bias.add(Ref("d bias", 0, outputs * size) if "bias" in prepared.weights else 0, size)
         for first in range(0, inputs, wide):
             pieces.add(*x, first, min(wide, inputs - first), 0)
             targets.add(Ref("d weight_ih", first * size, outputs * inputs * size), inputs * size)
         self.chunk, self.da_bytes = chunk_steps(sizes.rows), sizes.rows * outputs * size
-        tables = of_input, [da, pieces, targets, Table(6), Table(2)]
+        tables = of_input, [da, pieces, targets, narrow, bias]
         self.program = Program(*((sizes.header(self.chunk), t) for t in tables), replicas=sizes.replicas)
         self.sections, self.weights = {"dx": 0, "weights": 1}, [(outputs, len(pieces))]
 
@@ -96,7 +99,10 @@ def backward(x, dy, weights, grads, need_dx=True):
         As for :func:`forward`.
     """
     plan, prepared = _planned(x, weights)
-    split = split_of(plan.sizes, plan.active)
+    split, given = split_of(plan.sizes, plan.active), dy
+    if dy.shape[3] != plan.padded:  # whole vectors are read
+        dy = memory.empty((*dy.shape[:3], plan.padded), dy.dtype)
+        dy[..., : given.shape[3]] = given
     addresses = {"x": memory.address(x), "dy": memory.address(dy), "packed": prepared.address}
     return sweep.backward(plan, addresses, split, grads, need_dx)
 

@@ -23,12 +23,14 @@ class Engine:
     lanes : numbers in a vector
     most : rows of the tallest tile
     widths : (most + 1,) array, the widest tile for each number of rows
+    one : (1,) array, what biases are multiplied with
     """
 
     def __init__(self, dtype):
         self.dtype = dtype
         self.token, self.lanes, self.most = token(dtype), host.lanes(dtype), tile.max_rows()
         self.lane_bytes = self.lanes * dtype.bitwidth // 8
+        self.one = np.ones(1, dtype.name)
         self.widths = np.array([1] + [tile.widest(rows) for rows in range(1, self.most + 1)])
 
     @cached_property

@@ -19,7 +19,7 @@ from rnnbench.kernels.raw import (
     put_line,
     smaller,
 )
-from rnnbench.kernels.sums import SUMS, side_by_side, sum_products, sum_rows
+from rnnbench.kernels.sums import SUMS, side_by_side, sum_products
 from rnnbench.kernels.table import numbers, table
 from rnnbench.kernels.walk import at
 
@@ -53,18 +53,18 @@ def weights(build, task):
     """Add to the gradients of some rows of the weight blocks and biases of gates with the same sources.
 
     Both factors are packed, running rows only: panels of the sources once per chunk, then for each tile its columns of
-    da. Biases, and sources of few columns, take sums in place of tiles.
+    da. Sources of few columns take sums in place of tiles; so do biases, the weights of a source that is always 1.
 
     `task` is the address of a line: addresses of the program and of :func:`scratch_bytes` to work in, first step and
     stop (whole chunks), first and last row of the blocks, rows that a chunk has at most, panels packed at a time.
     Tables of the program:
 
-    da       per gate: the buffer of its da (5), numbers in a padded row, address of the bias's gradient (0: none)
+    da       per gate: the buffer of its da (5), numbers in a padded row
     panels   per panel of two vectors of a source: the source's buffer (5), first column, columns, 1 if its rows are
              padded to whole vectors
     targets  per gate and panel: address and bytes per row of where the gradient of these columns goes
     narrow   per source of few columns: its buffer (5), columns
-    columns  per gate and narrow source: as targets
+    columns  per gate and narrow source: as targets; address 0 for a gate without it
     """
     mine = numbers(task)
     program = numbers(mine[0])
@@ -72,7 +72,7 @@ def weights(build, task):
     chunk, steps = program[CHUNK], mine[3]
     factor, scratch, first, stop, most_rows, together = mine[1], mine[1] + 64, mine[4], mine[5], mine[6], mine[7]
     active = numbers(program[ACTIVE])
-    da, panels, targets = table(program, 0, 7), table(program, 1, 8), table(program, 2, 2)
+    da, panels, targets = table(program, 0, 6), table(program, 1, 8), table(program, 2, 2)
     narrow, columns_of = table(program, 3, 6), table(program, 4, 2)
     lane_bytes, panel_row, a_row = lanes * size, 2 * lanes * size, most * size
     clear_bytes(scratch, panel_row)
@@ -119,29 +119,24 @@ def weights(build, task):
 
 
 def add_sums(build, da, narrow, columns_of, first, stop, total, active, t0, t1, lanes, size):
-    """Add what needs no tile, over a chunk's running rows: sums of da to biases, and of da times narrow sources."""
+    """Add da times narrow sources, over a chunk's running rows, column by column of the weights."""
     for g in range(len(da)):
         column = first // lanes * lanes
         while column < stop:
             vectors = side_by_side(da[g, 5] // lanes - column // lanes)
             start, end = larger(column, first), smaller(column + vectors * lanes, stop)
-            bytes_, own = vectors * lanes * size, total + (start - column) * size
-            if da[g, 6] != 0:
-                clear_bytes(total, bytes_)
-                for t in range(t0, t1):
-                    sum_rows(build, total, at(da, g, 0, t, 0) + column * size, da[g, 4], active[t], vectors)
-                add_numbers(build, da[g, 6] + start * size, own, end - start)
             for n in range(len(narrow)):
                 line = g * len(narrow) + n
-                for i in range(narrow[n, 5]):
-                    clear_bytes(total, bytes_)
+                target, row_bytes = columns_of[line, 0] + start * columns_of[line, 1], columns_of[line, 1]
+                for i in range(narrow[n, 5] if columns_of[line, 0] != 0 else 0):
+                    clear_bytes(total, vectors * lanes * size)
                     for t in range(t0, t1):
                         sum_products(
                             build, total, at(da, g, 0, t, 0) + column * size, da[g, 4], active[t], vectors,
                             at(narrow, n, 0, t, 0) + i * size, narrow[n, 4],
                         )  # fmt: skip
-                    target = columns_of[line, 0] + start * columns_of[line, 1] + i * size
-                    add_column(build, target, columns_of[line, 1], own, end - start)
+                    own = total + (start - column) * size
+                    add_column(build, target + i * size, row_bytes, own, end - start)
             column += vectors * lanes
 
 

@@ -1,4 +1,4 @@
-"""Sums of rows, column by column: what the gradients of biases and of weights with few columns are.
+"""Sums of rows times a number each: the gradients of weights with few columns, and of biases, whose number is 1.
 
 One sum per column, side by side with those of other columns, so that none waits for the one before: several for one
 column would make rows of zeros, which a replica alone does not have, change its bits.
@@ -25,32 +25,24 @@ def side_by_side(vectors):
 
 
 @intrinsic
-def sum_rows(context, build, target, source, row_bytes, rows, vectors):
-    """target += `rows` rows, `row_bytes` apart, in their order: so many vectors of each row, see `side_by_side`."""
-    if not isinstance(build, Build):
-        return None
-
-    def codegen(context, builder, sig, args):
-        sums = _Sums(context, builder, sig.args[0])
-        sums.emit(*args[1:], lambda total, row, _: builder.fadd(total, row))
-        return context.get_dummy_value()
-
-    return types.void(build, *[types.int64] * 5), codegen
-
-
-@intrinsic
 def sum_products(context, build, target, source, row_bytes, rows, vectors, factor, factor_bytes):
-    """The same of every row times a number, these so many bytes apart."""
+    """target += `rows` rows, `row_bytes` apart, in their order, each times a number, these `factor_bytes` apart.
+
+    So many vectors of each row, see `side_by_side`.
+    """
     if not isinstance(build, Build):
         return None
 
     def codegen(context, builder, sig, args):
-        sums, (factor, apart) = _Sums(context, builder, sig.args[0]), args[6:]
-
-        def plus(total, row, index):
-            return call_llvm(builder, "llvm.fmuladd", row.type, row, sums.everywhere(factor, apart, index), total)
-
-        sums.emit(*args[1:6], plus)
+        sums, vectors, done = _Sums(context, builder, sig.args[0]), args[5], builder.append_basic_block("summed")
+        switch = builder.switch(vectors, done)
+        for count in (1, 2, SUMS):
+            block = builder.append_basic_block(f"sums_{count}")
+            switch.add_case(I64(count), block)
+            builder.position_at_end(block)
+            sums.emit(count, *args[1:5], *args[6:])
+            builder.branch(done)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
     return types.void(build, *[types.int64] * 7), codegen
@@ -64,35 +56,26 @@ class _Sums:
         self.vec = Vec(build.dtype, host.lanes(build.dtype))
         self.vector, self.size = context.get_value_type(self.vec), build.dtype.bitwidth // 8
 
-    def emit(self, target, source, row_bytes, rows, vectors, plus):
-        """`plus` is a function (total, row, index of the row) of values."""
-        done = self.builder.append_basic_block("summed")
-        switch = self.builder.switch(vectors, done)
-        for count in (1, 2, SUMS):
-            block = self.builder.append_basic_block(f"sums_{count}")
-            switch.add_case(I64(count), block)
-            self.builder.position_at_end(block)
-            self._some(count, target, source, row_bytes, rows, plus)
-            self.builder.branch(done)
-        self.builder.position_at_end(done)
-
-    def everywhere(self, start, apart, index):
-        """The vector that holds one of some numbers in every lane."""
-        pointer = self._pointer(self.builder.add(start, self.builder.mul(index, apart)), self.vector.element)
-        number = self.builder.load(pointer, align=self.size, typ=self.vector.element)
-        return splat(self.context, self.builder, number, self.dtype, self.vec)
-
-    def _some(self, count, target, source, row_bytes, rows, plus):
+    def emit(self, count, target, source, row_bytes, rows, factor, factor_bytes):
         b = self.builder
         totals = [cgutils.alloca_once(b, self.vector) for _ in range(count)]
         for i, total in enumerate(totals):
             b.store(self._load(target, i), total)
         with cgutils.for_range(b, rows, intp=I64) as loop:
             start = b.add(source, b.mul(loop.index, row_bytes))
+            times = self._everywhere(b.add(factor, b.mul(loop.index, factor_bytes)))
             for i, total in enumerate(totals):
-                b.store(plus(b.load(total), self._load(start, i), loop.index), total)
+                row = self._load(start, i)
+                b.store(call_llvm(b, "llvm.fmuladd", self.vector, row, times, b.load(total)), total)
         for i, total in enumerate(totals):
             b.store(b.load(total), self._place(target, i), align=self.size)
+
+    def _everywhere(self, address):
+        """The vector that holds the number at an address in every lane."""
+        number = self.builder.load(
+            self._pointer(address, self.vector.element), align=self.size, typ=self.vector.element
+        )
+        return splat(self.context, self.builder, number, self.dtype, self.vec)
 
     def _load(self, start, i):
         return self.builder.load(self._place(start, i), align=self.size, typ=self.vector)
