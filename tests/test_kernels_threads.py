@@ -60,13 +60,12 @@ def test_every_task_runs_once(workers, tasks):
 @pytest.mark.parametrize("rows", [32, 150])
 @pytest.mark.parametrize("ragged", [True, False])
 def test_blocks_have_equally_much_to_do(workers, rows, ragged):
-    threads.set_num_threads(workers)
     steps = 1000
     lengths = np.sort(np.random.default_rng(0).integers(0, steps + 1, rows))[::-1] if ragged else np.full(rows, steps)
     lengths[-1] = 0 if ragged else steps
     layer = Recurrent("gru", 16, 128)
     sizes = Sizes(layer.layout, layer.dtype, 1, steps, rows)
-    blocks = split.blocks_of(sizes, (lengths > np.arange(steps)[:, None]).sum(axis=1))
+    blocks = split.blocks_of(sizes, (lengths > np.arange(steps)[:, None]).sum(axis=1), workers)
     assert [b for _, b in blocks[:-1]] == [a for a, _ in blocks[1:]] and (blocks[0][0], blocks[-1][1]) == (0, rows)
     assert len(blocks) % workers == 0 and (ragged or len(blocks) == workers)
     work = [lengths[a:b].sum() for a, b in blocks]

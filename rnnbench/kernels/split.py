@@ -45,7 +45,7 @@ class Split:
         small = sizes.flops_per_step * int(active.sum()) * sizes.replicas < SMALL
         self.workers, self.team = 1 if small else count, is_team(sizes)
         self.ragged = not is_even(active, sizes.rows)
-        self.blocks = blocks_of(sizes, active)
+        self.blocks = blocks_of(sizes, active, count)
         self.counts, self.all_counts = running(active, self.blocks), running(active, [(0, sizes.rows)])
         self.most = max((stop - first for first, stop in self.blocks), default=0)
         self.key = count, *self.blocks
@@ -69,9 +69,9 @@ def is_team(sizes):
     return sizes.replicas == 1 and fits and sizes.rows * flops / len(sizes.layout.cell.stages) >= SMALL_STEP
 
 
-def blocks_of(sizes, active):
+def blocks_of(sizes, active, workers):
     """Cut the batch into blocks of rows with equally much to do: one per thread, or a few where lengths differ."""
-    workers, rows = threads.get_num_threads(), sizes.rows
+    rows = sizes.rows
     if rows == 0:
         return []
     share = max(1, workers // sizes.replicas)
@@ -79,7 +79,7 @@ def blocks_of(sizes, active):
     small = not sizes.steps or sizes.flops_per_step * int(active.sum()) < SMALL
     if workers == 1 or small or one_tile or is_team(sizes):
         return [(0, rows)]
-    if active[-1] == rows:
+    if is_even(active, rows):
         return list(pairwise(sorted({-(-rows * part // share) for part in range(share + 1)})))
     # A step of few rows takes longer than their part: whoever is done first takes the next block.
     share *= max(1, min(4, rows // (2 * sizes.engine.most * share)))
