@@ -48,6 +48,10 @@ class Layout:
         """Width of every vector, the input included."""
         return {INPUT: self.input_size} | {v.name: self.width_of(v.width) for v in self.cell.vectors}
 
+    def __getstate__(self):
+        """What a copy takes over: plans hold addresses of the original's memory."""
+        return {key: value for key, value in self.__dict__.items() if key != "plans"}
+
     @cached_property
     def plans(self) -> dict[Any, Any]:
         """What drivers have planned for this layout, by their own keys."""

@@ -1,5 +1,8 @@
 """Corners of layers: nothing to run over, other integer types, results edited before backward, what must be refused."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -78,6 +81,38 @@ def test_what_is_returned_may_be_edited(make):
         return layer.backward(dy)[0], layer.gradients()
 
     np.testing.assert_equal(gradients(True), gradients(False))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+@pytest.mark.parametrize("make", [lambda: Recurrent("lstm", 2, 3), lambda: layers.Stack("lstm", 2, 3, layers=2)])
+def test_a_copy_of_a_layer_that_ran_is_a_layer_of_its_own(make, copied):
+    layer, x = make(), draw(4, 2, 2).astype("float32")
+    before, _ = layer.forward(x)
+    other = copied(layer)
+    for value in other.parameters().values():
+        value *= 0.5
+    expected = make()
+    for path, value in expected.parameters().items():
+        value[...] = other.parameters()[path]
+    for one in (other, expected):
+        y, _ = one.forward(x)
+        one.backward(np.ones_like(y))
+    np.testing.assert_equal((y, other.gradients()), (other.forward(x)[0], expected.gradients()))
+    np.testing.assert_array_equal(layer.forward(x)[0], before)
+
+
+def test_a_copy_of_a_layer_leaves_the_tape_where_it_is():
+    layer = Recurrent("lstm", 2, 3, device="reference")
+    y, _, tape = layer.forward(draw(4, 1, 2).astype("float32"), tape=True)
+    with layer.frozen():
+        layer.forward(draw(4, 1, 2).astype("float32"))
+        other = copy.deepcopy(layer)
+    with pytest.raises(RuntimeError, match="no tape"):
+        other.backward(y)
+    other.params["bias"][...] = 5
+    assert (other.forward(draw(4, 1, 2).astype("float32"))[0] != y).all()
+    with pytest.raises(TypeError, match="tape: it cannot be copied or saved"):
+        copy.deepcopy(tape)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(3, F), np.zeros(4, "float32"), 0.0, np.broadcast_to(np.float32(0), 3)])

@@ -34,6 +34,9 @@ class Tape:
     shape: tuple[int, ...]  # of y
     used: bool = False
 
+    def __reduce__(self):
+        raise TypeError("tape: it cannot be copied or saved, expected a forward pass of the copied layer")
+
 
 class Layer:
     """A part of a network.
@@ -198,6 +201,10 @@ class Layer:
             value = np.stack([one[key] for one in params]).astype(self.dtype)
             self.params[key] = np.ascontiguousarray(self.bare(value))
             self.grads[key] = np.zeros_like(self.params[key])
+
+    def __getstate__(self):
+        """What a copy takes over: all but the tape of the last forward."""
+        return self.__dict__ | {"_tape": None}
 
     def _fixed(self) -> set[str]:
         """Keys of its own parameters that no training changes."""

@@ -278,6 +278,9 @@ class Recurrent(Layer):
 
         return torch_bridge.to_torch(self)
 
+    def __getstate__(self):
+        return super().__getstate__() | {"_frozen": None}
+
     def _fixed(self) -> set[str]:
         return {p.name for p in self.cell.parameters if not p.trained}
 
