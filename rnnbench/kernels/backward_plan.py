@@ -28,6 +28,8 @@ class BackwardPlan:
         A gradient per differentiable vector: the step at work and as many past ones as the vector is carried.
     final : dict of Lane
         The gradient by the final value of each such state.
+    initial : dict of Place
+        By state: where the walk leaves the gradient by its initial value.
     program : Program
         With a section for each of the functions that follow.
     sections : dict of int
@@ -51,12 +53,13 @@ class BackwardPlan:
         self.apart = apart
         self.forward, self.packing, self.sizes, self.arena = forward, forward.packing, forward.sizes, Arena("flow")
         sizes, layout = self.sizes, self.sizes.layout
-        self.flow, self.final = {}, {}
+        self.flow, self.final, self.initial = {}, {}, {}
         for name, lag in layout.lags.items():
             if layout.cell.differentiable[name]:
                 self.flow[name] = Lane(sizes, self.arena, layout.widths[name], lag + 1, lag)
                 if lag:
                     self.final[name] = Lane(sizes, self.arena, layout.widths[name], lag, lag)
+                    self.initial[name] = self.flow[name].place(0, lag, layout.widths[name])
         self.zeros = memory.zeros(sizes.vectors(layout.input_size) * sizes.lanes, sizes.dtype)
         self.nothing = Ref("flow", self.arena.place(sizes.lane_bytes))
         self.sink = Ref("flow", self.arena.place(sizes.lane_bytes))

@@ -21,10 +21,10 @@ from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.products import products_ahead
 from rnnbench.kernels.program import BEFORE, TRUNCATE
 from rnnbench.kernels.reference import row_lengths
-from rnnbench.kernels.split import split_of, walk, want_tiles
+from rnnbench.kernels.split import Split, split_of, walk, want_tiles
 
 FEW_ROWS = 6  # of a block, up to which the input's products are made for all steps at once
-PLANS = 64  # kept per layout
+PLANS = 128  # kept per layout
 
 
 @dataclass
@@ -55,24 +55,24 @@ class Tape:
 
     plan: ForwardPlan
     prepared: Prepared
+    split: Split
     arena: np.ndarray
     x: np.ndarray
-    active: np.ndarray
     masks: dict
 
 
 def prepare(layout, weights, dtype, replicas=1, keep=False):
     """Pack the weights once for several forward passes, with `keep` for backward passes too; see `forward`."""
-    weights = {key: memory.by_replica(value) for key, value in weights.items()}
-    apart = memory.apart(weights)
-    key = "pack", dtype, replicas, tuple(apart.items()), keep
-    packing = planned(layout, key, lambda: Packing(Sizes(layout, dtype, replicas, 0, 0), apart, keep))
+    weights = memory.Arrays.of(weights)
+    packing = weights.plans.get(keep)
+    if packing is None:
+        apart = weights.apart
+        key = "pack", dtype, replicas, tuple(apart.items()), keep
+        packing = planned(layout, key, lambda: Packing(Sizes(layout, dtype, replicas, 0, 0), apart, keep))
+        weights.plans[keep] = packing
     packed = memory.empty(packing.arena.size, np.uint8)
     address = memory.address(packed)
-    addresses = {"packed": address, "active": 0}
-    for name, value in weights.items():
-        addresses[name] = memory.address(value[0])
-    program = packing.program.at(addresses)
+    program = packing.program.at({"packed": address, "active": 0} | weights.addresses)
     pieces = min(packing.jobs, threads.get_num_threads()) if packing.arena.size > SMALL_PACK else 1
     threads.run(packing.engine.pack, program.once(pieces, lambda: _pieces(program, packing.jobs, pieces)))
     program.done()
@@ -106,48 +106,56 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     """
     replicas, steps, rows = x.shape[:3]
     prepared = weights if isinstance(weights, Prepared) else prepare(layout, weights, x.dtype, replicas, keep)
-    prepared = prepared.for_both() if keep else prepared
-    shape = prepared.dtype, replicas, steps, rows, x.ndim == 3
-    sizes = planned(layout, shape, lambda: Sizes(layout, *shape))
-    split = split_of(sizes, np.ascontiguousarray(active, np.int64))
-    active, feed = split.active, feed or {}
-    inputs = _with_room(sizes, x, active, keep)
-    masks = _masks(feed, active, rows)
-    few = split.most <= FEW_ROWS and steps > 1
-    key = "forward", shape, keep, tuple(feed), few, prepared.packing.keys
-    plan = planned(layout, key, lambda: ForwardPlan(sizes, prepared.packing, keep, tuple(feed), few))
+    prepared, feed = prepared.for_both() if keep else prepared, feed or {}
+    sizes, split, plan = _found(layout, prepared, x, active, tuple(feed), keep)
+    x, masks = _with_room(sizes, x, split, keep), _masks(feed, split.active, rows)
     arena = memory.empty(plan.arena.size, np.uint8)
     _fill(plan, arena, state, feed, masks)
     y = memory.empty((replicas, steps, rows, layout.widths[layout.cell.output]), prepared.dtype)
-    ragged.clear_padding(y, active)
+    if split.ragged:
+        ragged.clear_padding(y, split.active)
     addresses = {
         "active": split.address, "arena": memory.address(arena), "packed": prepared.address,
-        "x": memory.address(inputs), "y": memory.address(y),
+        "x": memory.address(x), "y": memory.address(y),
     }  # fmt: skip
     for name, mask in masks.items():
         addresses[f"mask {name}"] = memory.address(mask)
     program = plan.program.at(addresses)
     if plan.ahead:
         products_ahead(sizes, program, split)
-    want_tiles(sizes, split.counts, plan.bands)
     walk(sizes.engine.forward, sizes, program, split, plan.scratch)
     program.done()
-    final = {}
-    for name in layout.states:
-        final[name] = _final(plan.read[name], arena, layout.widths[name], active)
-    return y, final, Tape(plan, prepared, arena, inputs, active, masks) if keep else None
+    final = _final(plan, arena, split)
+    return y, final, Tape(plan, prepared, split, arena, x, masks) if keep else None
+
+
+def _found(layout, prepared, x, active, fed, keep):
+    """The sizes of a call, how it is split, and its plan; looked up at once where no row ends early."""
+    dtype, shape, count = prepared.dtype, x.shape[:3], threads.get_num_threads()
+    key = prepared.packing, shape, x.ndim, keep, fed, count
+    found = layout.plans.get(key) if ragged.is_even(active, shape[2]) else None
+    if found:
+        return found
+    sizes = planned(layout, (dtype, *shape, x.ndim == 3), lambda: Sizes(layout, dtype, *shape, x.ndim == 3))
+    split = split_of(sizes, np.ascontiguousarray(active, np.int64), count)
+    few = split.most <= FEW_ROWS and sizes.steps > 1
+    words = "forward", prepared.packing, sizes, keep, fed, few
+    plan = planned(layout, words, lambda: ForwardPlan(sizes, prepared.packing, keep, fed, few))
+    want_tiles(sizes, split.counts, plan.bands)
+    made = sizes, split, plan
+    return made if split.ragged else planned(layout, key, lambda: made)
 
 
 def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None):
     """Back-propagation through time; see :func:`rnnbench.kernels.reference.backward`. Uses the tape up."""
     plan, prepared, sizes = tape.plan, tape.prepared, tape.plan.sizes
-    layout = sizes.layout
-    dy = np.ascontiguousarray(dy)
+    layout, dy = sizes.layout, np.ascontiguousarray(dy)
     if grads is None:
         grads = {key: np.zeros_like(value) for key, value in prepared.weights.items()}
-    back, apart = plan.backward, memory.apart(grads)
-    if back is None or back.apart != apart:
-        back = plan.backward = BackwardPlan(plan, apart, chunk_steps(sizes.rows))
+    grads = memory.Arrays.of(grads)
+    back = plan.backward
+    if back is None or back.apart != grads.apart:
+        back = plan.backward = BackwardPlan(plan, grads.apart, chunk_steps(sizes.rows))
     flow = memory.zeros(back.arena.size, np.uint8)
     for name, value in dstate.items():
         if name in back.final:
@@ -159,29 +167,29 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
     for name, mask in tape.masks.items():
         addresses[f"mask {name}"] = memory.address(mask)
     header = {TRUNCATE: truncate, BEFORE: before} if truncate else None
-    dx = sweep.backward(back, addresses, split_of(sizes, tape.active), grads, need_dx, header)
+    dx = sweep.backward(back, addresses, split_of(sizes, tape.split.active), grads, need_dx, header)
     initial = {}
     for name in layout.states:
-        lag, width = layout.lags[name], layout.widths[name]
-        if name in back.flow:
-            initial[name] = back.flow[name].steps(flow, 0, lag, width).copy()
+        if name in back.initial:
+            initial[name] = back.initial[name].of(flow).copy()
         else:
-            initial[name] = np.zeros((sizes.replicas, lag, sizes.rows, width), sizes.dtype)
+            shape = sizes.replicas, layout.lags[name], sizes.rows, layout.widths[name]
+            initial[name] = np.zeros(shape, sizes.dtype)
     return dx, initial, grads
 
 
-def _with_room(sizes, x, active, keep):
-    """The input, copied if a tape is kept (it may be edited before the backward pass) or if rows need some room."""
+def _with_room(sizes, x, split, keep):
+    """The input, copied if its rows need some room; symbols for a tape too: changed, they would be foreign addresses."""
     if x.ndim == 3:
         return np.array(x) if keep else np.ascontiguousarray(x)
     width = x.shape[3]
-    if not keep and sizes.row(width) == width:
+    if sizes.row(width) == width:
         return np.ascontiguousarray(x)
     out = memory.empty((*x.shape[:3], sizes.row(width)), x.dtype)
-    if ragged.is_even(active, x.shape[2]):
-        out[..., :width] = x
+    if split.ragged:
+        ragged.copy(out[..., :width], x, split.active)
     else:
-        ragged.copy(out[..., :width], x, active)
+        out[..., :width] = x
     return out
 
 
@@ -195,24 +203,29 @@ def _masks(feed, active, rows):
 
 def _fill(plan, arena, state, feed, masks):
     """Write what the walk reads before it has made anything: initial states, padding, fed values."""
-    layout = plan.sizes.layout
-    for name in layout.states:
-        for lane in {plan.made[name], plan.read[name]}:
-            lane.steps(arena, 0, lane.lag, lane.shape[3])[...] = 0
-            if name in state:
-                lane.steps(arena, 0, lane.lag, layout.widths[name])[...] = state[name]
+    for name, (padded, own) in plan.starts.items():
+        for place in padded:
+            place.of(arena)[...] = 0
+        if name in state:
+            for place in own:
+                place.of(arena)[...] = state[name]
     for name, (values, _) in feed.items():
-        lane, width = plan.read[name], layout.widths[name]
+        lane, width = plan.read[name], plan.sizes.layout.widths[name]
         t, b = np.nonzero(masks[name])
         lane.of(arena)[:, t + lane.lag - 1, b, :width] = values[:, t, b]
 
 
-def _final(lane, arena, width, active):
-    """The last values of each row's own sequence, as many as the lane's lag, (R, lag, B, width)."""
-    rows, lag, steps = lane.shape[2], lane.lag, len(active)
-    if ragged.is_even(active, rows):
-        if lag == 1:
-            return lane.steps(arena, steps % lane.ring, 1, width).copy()
-        return np.ascontiguousarray(lane.of(arena)[:, np.arange(steps, steps + lag) % lane.ring, :, :width])
-    row = row_lengths(active, rows) + np.arange(lag)[:, None]
-    return np.ascontiguousarray(lane.of(arena)[:, row % lane.ring, np.arange(rows), :width])
+def _final(plan, arena, split):
+    """By state, the last values of each row's own sequence, as many as the state's lag, (R, lag, B, width)."""
+    found, layout, (rows, steps) = {}, plan.sizes.layout, (plan.sizes.rows, plan.sizes.steps)
+    for name in layout.states:
+        lane, width = plan.read[name], layout.widths[name]
+        if split.ragged:
+            row = row_lengths(split.active, rows) + np.arange(lane.lag)[:, None]
+            found[name] = np.ascontiguousarray(lane.of(arena)[:, row % lane.ring, np.arange(rows), :width])
+        elif name in plan.ends:
+            found[name] = plan.ends[name].of(arena).copy()
+        else:
+            last = np.arange(steps, steps + lane.lag) % lane.ring
+            found[name] = np.ascontiguousarray(lane.of(arena)[:, last, :, :width])
+    return found

@@ -33,6 +33,9 @@ class ForwardPlan:
         By vector: what was made, and what later steps read in its place (they differ where a state is fed).
     work : list of lists of Lane
         By stage: values saved for BPTT, which da and dp replace.
+    starts, ends : dicts
+        By state: where its lanes begin, with their padding and without it; where its last value lies, if no row ends
+        early and if it is read one step later only.
     bands : set of int
         Rows of the bands of the stages.
     backward : rnnbench.kernels.backward_plan.BackwardPlan or None
@@ -68,6 +71,13 @@ class ForwardPlan:
         for name in self.feed:
             lag = layout.lags[name]
             self.read[name] = Lane(sizes, self.arena, layout.widths[name], sizes.steps + lag, lag)
+        self.starts, self.ends = {}, {}
+        for name in layout.states:
+            made, width = self.made[name], layout.widths[name]
+            lanes = [made, self.read[name]] if name in self.feed else [made]
+            self.starts[name] = [[lane.place(0, lane.lag, w) for lane in lanes] for w in (made.shape[3], width)]
+            if made.lag == 1:
+                self.ends[name] = self.read[name].place(sizes.steps % self.read[name].ring, 1, width)
         for kept, width in zip(layout.kept, layout.stage_widths, strict=True):
             count = kept if keep else 0
             self.work.append([Lane(sizes, self.arena, width, max(sizes.steps, 1)) for _ in range(count)])

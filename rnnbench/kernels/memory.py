@@ -25,9 +25,29 @@ def by_replica(array):
     return array if array[0].flags.c_contiguous else np.ascontiguousarray(array)
 
 
-def apart(arrays):
-    """Return how many bytes the replicas of each (R, ...) array lie apart; 0 where there is one."""
-    return {key: value.strides[0] if len(value) > 1 else 0 for key, value in arrays.items()}
+class Arrays(dict):
+    """Arrays (R, ...) by name, those of each replica contiguous; and where they lie, found out once.
+
+    Attributes
+    ----------
+    addresses : dict of int
+        Where each starts.
+    apart : dict of int
+        How many bytes the replicas of each lie apart; 0 where there is one.
+    plans : dict
+        What a driver has looked up for them.
+    """
+
+    def __init__(self, arrays):
+        super().__init__({key: by_replica(value) for key, value in arrays.items()})
+        self.addresses = {key: address(value[0]) for key, value in self.items()}
+        self.apart = {key: value.strides[0] if len(value) > 1 else 0 for key, value in self.items()}
+        self.plans = {}
+
+    @classmethod
+    def of(cls, arrays):
+        """The same, or if it is a plain dict, one of these."""
+        return arrays if isinstance(arrays, cls) else cls(arrays)
 
 
 class _Pages(np.ndarray):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,19 @@ from rnnbench.kernels import memory
 from rnnbench.kernels.engine import engine
 from rnnbench.kernels.program import Ref
 from rnnbench.layout import STACK_NAMES
+
+
+class Place(NamedTuple):
+    """Where an array lies in the memory of an arena."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    start: int
+    strides: tuple[int, ...]
+
+    def of(self, arena):
+        """The array."""
+        return np.ndarray(self.shape, self.dtype, arena, self.start, self.strides)
 
 
 class Lane:
@@ -34,11 +48,10 @@ class Lane:
         """The array, in the memory of an arena."""
         return np.ndarray(self.shape, self.dtype, arena, self.start)
 
-    def steps(self, arena, first, count, width):
-        """Some steps of the ring without the padding, (R, count, B, width), in the memory of an arena."""
+    def place(self, first, count, width):
+        """Where some steps of the ring lie without the padding, (R, count, B, width)."""
         strides = self.replica, self.per_step, self.per_row, self.dtype.itemsize
-        shape = self.shape[0], count, self.shape[2], width
-        return np.ndarray(shape, self.dtype, arena, self.start + first * self.per_step, strides)
+        return Place((self.shape[0], count, self.shape[2], width), self.dtype, self.start + first * self.per_step, strides)
 
 
 class Sizes:

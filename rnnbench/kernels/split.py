@@ -51,9 +51,9 @@ class Split:
         self.key = count, *self.blocks
 
 
-def split_of(sizes, active):
+def split_of(sizes, active, count=None):
     """Return the :class:`Split` of a call; where no row ends early, that of an earlier call of these sizes."""
-    count = threads.get_num_threads()
+    count = threads.get_num_threads() if count is None else count
     if not is_even(active, sizes.rows):
         return Split(sizes, active, count)
     found = sizes.even.get(count)

@@ -59,7 +59,7 @@ def backward(plan, addresses, split, grads, need_dx, header=None):
     addresses : dict of int
         Of all buffers but those that gradients go to.
     split : rnnbench.kernels.split.Split
-    grads : dict of arrays
+    grads : rnnbench.kernels.memory.Arrays, or a dict of contiguous ones
     need_dx : bool
     header : dict, optional
         Numbers of this call in the header of the program's first section.
@@ -68,8 +68,8 @@ def backward(plan, addresses, split, grads, need_dx, header=None):
     shape, padded = (sizes.replicas, sizes.steps, sizes.rows), sizes.vectors(width) * sizes.lanes
     dx = memory.empty((*shape, padded), sizes.dtype) if need_dx else None
     addresses["active"], addresses["dx"] = split.address, memory.address(dx) if need_dx else 0
-    for key, grad in grads.items():
-        addresses[f"d {key}"] = memory.address(grad[0])
+    for key, start in memory.Arrays.of(grads).addresses.items():
+        addresses[f"d {key}"] = start
     program = plan.program.at(addresses, header)
     _run(plan, program, split, need_dx)
     program.done()

@@ -303,10 +303,11 @@ def states(layer, order, given, name):
 
 def states_back(layer, order, values):
     """Return the users' state dict from (R, lag, B, width) arrays in processing order."""
-    out = {}
+    out, lead = {}, layer.lead
     for key, value in values.items():
-        _, lag, *rows = value.shape
-        out[key] = order.back_rows(value).reshape(layer.lead + ((lag, *rows) if lag > 1 else tuple(rows)))
+        shape = tuple(value.shape)
+        value = value if order.in_place else order.back_rows(value)
+        out[key] = value.reshape(lead + shape[1 if shape[1] > 1 else 2 :])
     return out
 
 

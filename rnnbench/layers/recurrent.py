@@ -106,6 +106,7 @@ class Recurrent(Layer):
         inits = initialise.recipes(init, replicas)
         self._own([initialise.initialise(self.layout, bias, *pair) for pair in zip(inits, rngs, strict=True)])
         self._frozen: Any = None
+        self._known: dict[str, weights.Known] = {}
 
     def __repr__(self) -> str:
         replicas = "" if self.replicas is None else f", replicas={self.replicas}"
@@ -243,7 +244,8 @@ class Recurrent(Layer):
         self._use(tape)
         back = stretches.backward if checkpointed else self._driver.backward
         added = weights.added_to(self)
-        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx, grads=added)
+        arrays = None if added is None else added.arrays
+        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx, grads=arrays)
         weights.accumulate(self, grads, added, saved.raw)
         for name in saved.learned:
             self.grads[f"initial_{name}"] += self.bare(cuda_host.on_host(dinitial[name]).sum(axis=(1, 2)))
@@ -279,7 +281,7 @@ class Recurrent(Layer):
         return torch_bridge.to_torch(self)
 
     def __getstate__(self):
-        return super().__getstate__() | {"_frozen": None}
+        return super().__getstate__() | {"_frozen": None, "_known": {}}
 
     def _fixed(self) -> set[str]:
         return {p.name for p in self.cell.parameters if not p.trained}
