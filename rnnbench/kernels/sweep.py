@@ -85,28 +85,35 @@ def backward(plan, addresses, split, grads, need_dx, header=None):
 def _run(plan, program, split, need_dx):
     sizes, e = plan.sizes, plan.sizes.engine
     parts, walks = max(1, split.workers // sizes.replicas), "walk" in plan.sections
-    if walks:
-        want_tiles(sizes, split.counts, (sizes.rows,))
+    if split.ragged:
+        _want(sizes, split, walks)
     # Where rows end early, some threads have little to do in a stretch: then whoever is free walks the next block.
     if parts > 1 and walks and not split.team and split.ragged:
         walk(e.backward, sizes, program, split, plan.scratch)
         walks = False
     key = "sweep", parts, walks, need_dx, split.key
-    made = program.once(key, lambda: _Tasks(plan, program, split if walks else None, parts, need_dx))
-    made.start()
-    want_tiles(sizes, made.dx_rows | split.all_counts, (e.most * flat.TILES,))
+    made = program.once(key, lambda: _Tasks(plan, program, split, walks, parts, need_dx))
+    if parts > 1:
+        made.start()
     threads.run(e.stretches, made.tasks, made.alone if parts > 1 else None)
     if made.symbols is not None:
         threads.run(e.symbols, made.symbols)
 
 
+def _want(sizes, split, walks):
+    """Have the tiles compiled of as many rows as run at some step."""
+    if walks:
+        want_tiles(sizes, split.counts, (sizes.rows,))
+    want_tiles(sizes, split.all_counts, (sizes.engine.most * flat.TILES,))
+
+
 class _Tasks:
     """The tasks of a call: one per replica and part; in `alone`, one per replica."""
 
-    def __init__(self, plan, program, split, parts, need_dx):
+    def __init__(self, plan, program, split, walks, parts, need_dx):
         sizes = plan.sizes
         self.plan, self.program = plan, program
-        self.blocks, self.team = (split.blocks, split.team) if split else ([], False)
+        self.blocks, self.team = (split.blocks, split.team) if walks else ([], False)
         self.products = bool(sizes.steps and sizes.rows)
         self.dx = need_dx and "dx" in plan.sections and self.products
         self.kept, self.dx_rows, self.symbols = [], set(), None
@@ -114,6 +121,8 @@ class _Tasks:
         self.counters = memory.zeros((sizes.replicas, 2, 8), np.int64)
         self.alone, self.alone_walks = self._tasks(1)
         self.tasks, self.walks = self._tasks(parts) if parts > 1 else (self.alone, self.alone_walks)
+        _want(sizes, split, walks)
+        want_tiles(sizes, self.dx_rows, (sizes.engine.most * flat.TILES,))
         if "symbols" in plan.sections and self.products:
             room = symbols.scratch_bytes(sizes.layout.input_size, sizes.lanes, sizes.dtype.itemsize)
             self.symbols = program.tasks([(0, part, parts) for part in range(parts)], plan.sections["symbols"])
