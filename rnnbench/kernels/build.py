@@ -12,11 +12,12 @@ import gc
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partialmethod
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 from llvmlite import ir
+from llvmlite.binding import newpassmanagers
 from numba import cfunc, njit
 from numba.core import types
 from numba.core.codegen import CPUCodeLibrary
@@ -65,10 +66,18 @@ def token(dtype: types.Float) -> Token:
 
 
 @cache
-def compile_pointer(function: FunctionType, signature):
-    """Compile a plain function for one signature, to be called by its ``address``."""
+def compile_pointer(function: FunctionType, signature, emitted=False):
+    """Compile a plain function for one signature, to be called by its ``address``.
+
+    Parameters
+    ----------
+    function : function
+    signature : Numba signature
+    emitted : bool
+        Whether it is nothing but what an intrinsic of ours emits. Functions that Numba compiled take more passes.
+    """
     named = _named(function, signature)
-    with _without_collections(), _optimised_once():
+    with _without_collections(), _optimised_once(emitted):
         return _cached_if_possible(lambda cache: cfunc(signature, cache=cache, error_model="numpy")(named))
 
 
@@ -85,17 +94,21 @@ def _without_collections():
 
 
 @contextmanager
-def _optimised_once():
-    """Run LLVM's passes once, over the whole module, and at their first level.
+def _optimised_once(emitted):
+    """Run LLVM's passes once, over the whole module, and no more of them than it needs.
 
     Numba runs them over each function by itself, then twice over all, so as to find pairs of reference counts to leave
     out; kernels count no references, and are written as they should be. Where Numba has no such methods, it does as
     ever. Nobody else compiles meanwhile: other code is optimised as ever.
     """
+    instead = {
+        "_optimize_functions": _set_layout,
+        "_optimize_final_module": partialmethod(_run_passes, emitted=emitted),
+    }
     with global_compiler_lock:
-        before = {name: CPUCodeLibrary.__dict__[name] for name in ONCE if name in CPUCodeLibrary.__dict__}
+        before = {name: CPUCodeLibrary.__dict__[name] for name in instead if name in CPUCodeLibrary.__dict__}
         for name in before:
-            setattr(CPUCodeLibrary, name, ONCE[name])
+            setattr(CPUCodeLibrary, name, instead[name])
         try:
             yield
         finally:
@@ -107,12 +120,20 @@ def _set_layout(library, module):
     module.data_layout = library._codegen._data_layout
 
 
-def _run_passes(library):
-    passes, builder = library._codegen._module_pass_manager(opt=1)
+def _run_passes(library, emitted):
+    tuning = newpassmanagers.create_pipeline_tuning_options(speed_level=1)
+    tuning.loop_unrolling = tuning.loop_vectorization = tuning.slp_vectorization = False  # but where it is asked for
+    builder = newpassmanagers.create_pass_builder(library._codegen._tm, tuning)
+    passes = newpassmanagers.create_new_module_pass_manager() if emitted else builder.getModulePassManager()
+    for name in PASSES if emitted else ():
+        getattr(passes, f"add_{name}_pass")()
     passes.run(library._final_module, builder)
 
 
-ONCE = {"_optimize_functions": _set_layout, "_optimize_final_module": _run_passes}
+PASSES = (
+    "always_inliner", "ipsccp", "sroa", "simplify_cfg", "instruction_combine", "loop_rotate", "new_gvn", "loop_unroll",
+    "instruction_combine", "simplify_cfg",
+)  # fmt: skip
 
 
 @cache

@@ -179,7 +179,7 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
 
 
 def _with_room(sizes, x, split, keep):
-    """The input, copied if its rows need some room; symbols for a tape too: changed, they would be foreign addresses."""
+    """The input, copied if its rows need room; symbols for a tape too: edited, they would be foreign addresses."""
     if x.ndim == 3:
         return np.array(x) if keep else np.ascontiguousarray(x)
     width = x.shape[3]

@@ -51,7 +51,8 @@ class Lane:
     def place(self, first, count, width):
         """Where some steps of the ring lie without the padding, (R, count, B, width)."""
         strides = self.replica, self.per_step, self.per_row, self.dtype.itemsize
-        return Place((self.shape[0], count, self.shape[2], width), self.dtype, self.start + first * self.per_step, strides)
+        shape = self.shape[0], count, self.shape[2], width
+        return Place(shape, self.dtype, self.start + first * self.per_step, strides)
 
 
 class Sizes:

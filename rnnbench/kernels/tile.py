@@ -251,7 +251,7 @@ def compiled(dtype: types.Float, a_contiguous: bool, rows: int):
     and bytes per panel. A line of a part: address of A, its stride in bytes, numbers in k.
     """
     signature = types.void(Build(dtype, str(rows)), *[types.int64] * ARGUMENTS)
-    return compile_pointer(_tile_rows if a_contiguous else _tile_columns, signature)
+    return compile_pointer(_tile_rows if a_contiguous else _tile_columns, signature, emitted=True)
 
 
 class Tiles:

@@ -37,13 +37,13 @@ _kernels: dict[str, FunctionType] = {}
 @cache
 def compile_task(function: FunctionType, dtype: types.Float):
     """Compile a kernel ``(build, task)`` of a task's address, to be called by its ``address``."""
-    return compile_pointer(_of_task, types.void(_build(function, dtype), INT))
+    return compile_pointer(_of_task, types.void(_build(function, dtype), INT), emitted=True)
 
 
 @cache
 def compile_numbers(function: FunctionType, dtype: types.Float):
     """Compile a kernel of a build and five numbers that returns a number."""
-    return compile_pointer(_of_numbers, INT(_build(function, dtype), *[INT] * 5))
+    return compile_pointer(_of_numbers, INT(_build(function, dtype), *[INT] * 5), emitted=True)
 
 
 def _build(function, dtype):
