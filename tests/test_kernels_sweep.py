@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import taken
 
 from rnnbench import Recurrent
 from rnnbench.kernels import split, sweep, threads
@@ -70,5 +71,5 @@ def test_where_others_have_the_threads_one_does_all(monkeypatch):
     """A call whose parts would meet must not wait for threads that work for another caller."""
     threads.set_num_threads(2)
     together = way_back("elman", CHUNKS, monkeypatch)
-    with threads._crew.lock:
+    with taken():
         assert_equal(way_back("elman", CHUNKS, monkeypatch), together)

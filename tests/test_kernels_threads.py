@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from helpers import taken
 from numba.core import types
 
 from rnnbench import Recurrent
@@ -87,7 +89,7 @@ def test_a_team_meets(workers, polite):
 def test_a_caller_works_alone_while_the_helpers_are_taken():
     threads.set_num_threads(2)
     together, alone = np.zeros((2, 3), np.int64), np.zeros((1, 3), np.int64)
-    with threads._crew.lock:
+    with taken():
         threads.run(compiled(add_one), together, alone)
         assert alone[0, 0] == 1 and not together.any()
         threads.run(compiled(add_one), together)
@@ -212,3 +214,43 @@ def test_an_even_batch_is_shared_out_anew_for_another_number_of_threads():
         assert blocks.setdefault(workers, split_up) is split_up
     ragged = np.minimum(active, np.arange(1000, 0, -1))
     assert split.split_of(sizes, ragged) is not split.split_of(sizes, ragged)
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="interrupts come from a timer here")
+def test_an_interrupted_call_leaves_the_helpers_as_they_were():
+    """A helper that was not told of its part, or a caller that goes on before it is done, would hang or spoil all."""
+
+    def interrupt(*_):
+        if going:
+            raise Interrupted
+
+    threads.set_num_threads(3)
+    lines, alone = np.zeros((3, 7), np.int64), np.zeros((3, 7), np.int64)
+    counters = np.zeros(16, np.int64)
+    function, start = compiled(meet_often), counters.ctypes.data
+    before, going, interrupted = signal.signal(signal.SIGALRM, interrupt), False, 0
+    try:
+        for i in range(1500):
+            lines[...] = [(1, start, part, 3, start + 64, 0, threads.pause()) for part in range(3)]
+            counters[...] = 0
+            going = True
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + i % 60))
+                for _ in range(5):
+                    lines[:, 5], counters[8] = 0, 0
+                    threads.run(function, lines, alone)
+            except Interrupted:
+                interrupted += 1
+            finally:
+                going = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 100
+    lines[:, :2], lines[:, 5], counters[...], alone[...] = (1, start), 0, 0, -1
+    threads.run(function, lines, alone)
+    assert counters[0] == 3 and (alone == -1).all()

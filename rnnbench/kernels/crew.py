@@ -1,9 +1,13 @@
 """How threads share work without the interpreter: a mailbox per helper, and a counter of tasks.
 
-A *job* is an array of int64: next task, helpers that are done (each on a cache line of its own), then function,
-address of the first task, bytes from task to task, tasks. A *mailbox* is a state and the address of a job. A helper
-looks into its mailbox for a while after each job, because the next one often comes within microseconds; then it goes to
-sleep in Python, from where it has to be woken.
+A *job* is an array of int64: next task, helpers that are done, whether a caller has it (each on a cache line of its
+own), then function, address of the first task, bytes from task to task, tasks. A *mailbox* is a state, the address of
+a job, and a lock of Python's with the addresses of the functions that take and release it. A helper looks into its
+mailbox for a while after each job, because the next one often comes within microseconds; then it goes to sleep at the
+lock, from where it has to be woken.
+
+All of this is compiled, because Python may raise between any two of its own steps (KeyboardInterrupt): a job posted to
+some of a team would wait for the others for ever.
 """
 
 from __future__ import annotations
@@ -16,10 +20,12 @@ from numba.core.extending import intrinsic
 
 from rnnbench.kernels.translate import compile_numbers
 
-SERVE, POST, WORK = 0, 1, 2
+SERVE, WORK, TAKE, DISMISS = 0, 1, 2, 3
 ASLEEP, WAITING, JOB, QUIT = 0, 1, 2, 3
-NEXT, DONE, FUNCTION, FIRST, STRIDE, TASKS = 0, 64, 128, 136, 144, 152  # bytes into a job
-JOB_NUMBERS = 20
+NEXT, DONE, BUSY, FUNCTION, FIRST, STRIDE, TASKS = 0, 64, 128, 192, 200, 208, 216  # bytes into a job
+JOB_NUMBERS = 28
+WHAT, LOCK, ACQUIRE, RELEASE = 8, 16, 24, 32  # bytes into a mailbox, after the state
+MAILBOX_NUMBERS = 8
 SPINS = 2_000  # looks before a waiting thread offers its processor to others at each look
 
 I64 = ir.IntType(64)
@@ -106,6 +112,33 @@ def call_task(context, function, task):
     return types.void(types.int64, types.int64), codegen
 
 
+@intrinsic
+def sleep(context, acquire, lock):
+    """Take a lock of Python's, waiting as long as it takes."""
+
+    def codegen(context, builder, sig, args):
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(number, [pointer, number])
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        builder.call(function, [builder.inttoptr(args[1], pointer), ir.Constant(number, 1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def wake(context, release, lock):
+    """Release a lock of Python's."""
+
+    def codegen(context, builder, sig, args):
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.inttoptr(args[1], pointer)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
 def wait(address, least, pause):
     """Return when the number at an address is at least `least`."""
     tries = 0
@@ -135,37 +168,68 @@ def _do(job, helpers, pause):
     wait(job + DONE, helpers, pause)
 
 
-def _crew(build, action, mailbox, job, number, pause):
-    """Do one of three things; compiled as one function, because each costs a fraction of a second to compile.
+def _tell(mailbox, state):
+    """Tell a helper that has no job to do one or to quit, and wake it if it is asleep."""
+    if swap(mailbox, WAITING, state) == 0:
+        tell(mailbox, state)
+        wake(look(mailbox + RELEASE), look(mailbox + LOCK))
 
-    SERVE: do the jobs that come into a mailbox until none came for `number` looks; return 1, or 0 when told to quit.
-    POST: put a job into a mailbox; return 1, or 0 if its helper is asleep.
-    WORK: do tasks of a job, then wait until `number` helpers are done.
-    """
-    if action == POST:
-        tell(mailbox + 8, job)
-        return swap(mailbox, WAITING, JOB)
-    if action == WORK:
-        _do(job, number, pause)
+
+def _work(job, request, mailboxes, helpers, pause):
+    """Have the tasks of a request done; return 0 if another caller has the helpers."""
+    if swap(job + BUSY, 0, 1) == 0:
         return 0
-    tries = 0
-    while True:
-        state = look(mailbox)
+    tell(job + NEXT, 0)
+    tell(job + DONE, 0)
+    for i in range(0, TASKS + 8 - FUNCTION, 8):
+        tell(job + FUNCTION + i, look(request + i))
+    for i in range(helpers):
+        mailbox = look(mailboxes + 8 * i)
+        tell(mailbox + WHAT, job)
+        _tell(mailbox, JOB)
+    _do(job, helpers, pause)
+    tell(job + BUSY, 0)
+    return 1
+
+
+def _serve(mailbox, looks, pause):
+    """Do the jobs that come into a mailbox; go to sleep when none came for so many looks."""
+    tries, state = 0, look(mailbox)
+    while state != QUIT:
         if state == JOB:
-            work = look(mailbox + 8)
-            _do(work, 0, pause)
+            job = look(mailbox + WHAT)
+            _do(job, 0, pause)
             tell(mailbox, WAITING)
-            count(work + DONE)
+            count(job + DONE)
             tries = 0
-        elif state == QUIT:
-            return 0
         else:
             tries += 1
             _hint(pause, tries > SPINS and pause != 0)
-            if tries > number and swap(mailbox, WAITING, ASLEEP) != 0:
-                return 1
+            if tries > looks and swap(mailbox, WAITING, ASLEEP) != 0:
+                sleep(look(mailbox + ACQUIRE), look(mailbox + LOCK))
+        state = look(mailbox)
+
+
+def _crew(build, action, at, request, number, pause):
+    """Do one of four things; compiled as one function, because each costs a fraction of a second to compile.
+
+    SERVE: serve the mailbox `at` until told to quit, going to sleep after `number` looks.
+    WORK: do the job `at` as `request` has it: function, first task, bytes from task to task, tasks, then the addresses
+    of mailboxes, of which `number` take part; return 1, or 0 if another caller has them.
+    TAKE: keep callers from the job `at`; return 1, or 0 if one has it.
+    DISMISS: tell the helper of the mailbox `at` to quit.
+    """
+    if action == SERVE:
+        _serve(at, number, pause)
+    if action == WORK:
+        return _work(at, request, request + TASKS + 8 - FUNCTION, number, pause)
+    if action == TAKE:
+        return swap(at + BUSY, 0, 1)
+    if action == DISMISS:
+        _tell(at, QUIT)
+    return 0
 
 
 def address():
-    """Return the address of the compiled function: ``int64 (void*, action, mailbox, job, number, pause)``."""
+    """Return the address of the compiled function: ``int64 (void*, action, at, request, number, pause)``."""
     return compile_numbers(_crew, types.float32).address

@@ -9,10 +9,11 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from threading import Lock, Semaphore, Thread, get_native_id
+from threading import Lock, Thread, get_native_id
 
 import numpy as np
 
@@ -71,12 +72,7 @@ def run(function: int, tasks: np.ndarray, alone: np.ndarray | None = None) -> No
     helpers = len(tasks) - 1
     if helpers > 0 and alone is None:
         helpers = min(helpers, get_num_threads() - 1)
-    if helpers > 0 and _crew.lock.acquire(blocking=False):
-        try:
-            _crew.run(function, tasks, helpers)
-        finally:
-            _crew.lock.release()
-    elif len(tasks):
+    if not (helpers > 0 and _crew.run(function, tasks, helpers)) and len(tasks):
         lines = tasks if alone is None else alone
         call, line = _task(function), memory.address(lines)
         for _ in range(len(lines)):
@@ -88,9 +84,13 @@ class _Helper:
     """A thread that sleeps, or looks into its mailbox."""
 
     def __init__(self):
-        self.mailbox = memory.zeros(8, np.int64)
+        lock = _python("PyThread_allocate_lock")()
+        self.mailbox = memory.zeros(crew.MAILBOX_NUMBERS, np.int64)
+        self.mailbox[0], self.mailbox[crew.LOCK // 8] = crew.WAITING, lock
+        for place, name in ((crew.ACQUIRE, "PyThread_acquire_lock"), (crew.RELEASE, "PyThread_release_lock")):
+            self.mailbox[place // 8] = ctypes.cast(_python(name), ctypes.c_void_p).value
         self.address = memory.address(self.mailbox)
-        self.wake = Semaphore(0)
+        ctypes.pythonapi.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
         self.processor: int | None = None
         self.native: int | None = None
         self.thread = Thread(target=self._serve, name="rnnbench", daemon=True)
@@ -99,10 +99,7 @@ class _Helper:
     def _serve(self):
         self.native = get_native_id()
         self.stay_on(self.processor)
-        call, going = _call(), 1
-        while going:
-            self.wake.acquire()
-            going = call(None, crew.SERVE, self.address, 0, LOOKS, pause())
+        _call()(None, crew.SERVE, self.address, 0, LOOKS, pause())
 
     def stay_on(self, processor):
         self.processor = processor
@@ -110,41 +107,29 @@ class _Helper:
             with suppress(OSError):  # taken away meanwhile: it may run anywhere then
                 os.sched_setaffinity(self.native, {processor})
 
-    def post(self, job):
-        if not _call()(None, crew.POST, self.address, job, 0, 0):
-            self.tell(crew.JOB)
-
-    def tell(self, state):
-        self.mailbox[0] = state
-        self.wake.release()
-
 
 class _Crew:
     """The helpers of this process; one caller at a time has them."""
 
     def __init__(self):
-        self.lock = Lock()
+        self.lock = Lock()  # of the list, not of the helpers at work
         self.helpers: list[_Helper] = []
         self.job = memory.zeros(crew.JOB_NUMBERS, np.int64)
         self.address = memory.address(self.job)
 
     def run(self, function, tasks, helpers):
-        call = _call()
-        while len(self.helpers) < helpers:
-            self.helpers.append(_Helper())
-            self._spread()
+        """Have the tasks done by the caller and so many helpers; return whether no other caller has them."""
+        if self.job[crew.BUSY // 8]:
+            return False
         here = _processor()
-        if any(h.processor == here for h in self.helpers):
-            self._spread()
-        self.job[crew.NEXT // 8] = self.job[crew.DONE // 8] = 0
-        self.job[crew.FUNCTION // 8 :] = function, memory.address(tasks), tasks.strides[0], len(tasks)
-        posted = 0
-        try:
-            for helper in self.helpers[:helpers]:
-                helper.post(self.address)
-                posted += 1
-        finally:  # even when interrupted: what the helpers work on must outlive their work
-            call(None, crew.WORK, 0, self.address, posted, pause())
+        if len(self.helpers) < helpers or any(h.processor == here for h in self.helpers):
+            with self.lock:
+                while len(self.helpers) < helpers:
+                    self.helpers.append(_Helper())
+                self._spread()
+        mailboxes = [helper.address for helper in self.helpers[:helpers]]
+        request = np.array([function, memory.address(tasks), tasks.strides[0], len(tasks), *mailboxes], np.int64)
+        return bool(_call()(None, crew.WORK, self.address, memory.address(request), helpers, pause()))
 
     def _spread(self):
         """Give each helper a processor of its own, other than the caller's.
@@ -159,15 +144,24 @@ class _Crew:
 
     def quit(self):
         """Let all helpers end; what they wait on is about to go."""
-        if self.lock.acquire(timeout=1):
-            for helper in self.helpers:
-                while helper.mailbox[0] != crew.ASLEEP:
-                    pass
-                helper.tell(crew.QUIT)
-                helper.thread.join(timeout=1)
+        end = time.monotonic() + 1
+        while not _call()(None, crew.TAKE, self.address, 0, 0, 0):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.001)
+        for helper in self.helpers:
+            _call()(None, crew.DISMISS, helper.address, 0, 0, 0)
+            helper.thread.join(timeout=1)
 
 
 _crew = _Crew()
+
+
+def _python(name):
+    """A function of Python's own on locks, which needs no interpreter lock."""
+    function = ctypes.pythonapi[name]
+    function.restype = ctypes.c_void_p if name == "PyThread_allocate_lock" else ctypes.c_int
+    return function
 
 
 @cache
@@ -220,4 +214,4 @@ def _start_anew():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_anew)
-atexit.register(lambda: _crew.quit())
+atexit.register(lambda: _crew.quit() if _crew.helpers else None)
