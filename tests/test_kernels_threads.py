@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from helpers import taken
 from numba.core import types
 
 from rnnbench import Recurrent
-from rnnbench.kernels import split, threads
+from rnnbench.kernels import cpu, split, threads
+from rnnbench.kernels.cpu import planned
 from rnnbench.kernels.crew import ASLEEP, count, look, meet
 from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.table import numbers
@@ -254,3 +256,15 @@ def test_an_interrupted_call_leaves_the_helpers_as_they_were():
     lines[:, :2], lines[:, 5], counters[...], alone[...] = (1, start), 0, 0, -1
     threads.run(function, lines, alone)
     assert counters[0] == 3 and (alone == -1).all()
+
+
+def test_threads_may_plan_for_one_layout():
+    """More shapes than are kept: each thread throws plans away while others make some."""
+    layout, before = SimpleNamespace(plans={}), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: [planned(layout, (n, i), object) for i in range(20_000)], range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len(layout.plans) < 2 * cpu.PLANS

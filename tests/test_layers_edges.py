@@ -9,6 +9,7 @@ import pytest
 import rnnbench
 from rnnbench import Recurrent, layers
 from rnnbench.layers import generate, saving
+from rnnbench.training.regularisers import Omega
 
 F = "float64"
 
@@ -67,6 +68,7 @@ def _turing():
         lambda: (layers.Pool("max", dtype=F), draw(4, 1, 2)),
         lambda: (Recurrent("lstm", 2, 3, dtype=F, device="reference"), draw(4, 1, 2)),
         lambda: (layers.Attention(2, 2, dtype=F), (draw(4, 1, 2), draw(3, 1, 2))),
+        lambda: (Omega(Recurrent("elman", 2, 3, dtype=F, device="reference"), 1.0), draw(4, 1, 2)),
         _turing,
     ],
 )
@@ -81,6 +83,15 @@ def test_what_is_returned_may_be_edited(make):
         return layer.backward(dy)[0], layer.gradients()
 
     np.testing.assert_equal(gradients(True), gradients(False))
+
+
+def test_what_dropout_leaves_as_it_is_may_be_edited():
+    layer, x, dy = layers.Dropout(0.0, dtype=F), draw(4, 1, 2), draw(4, 1, 2)
+    before = x.copy(), dy.copy()
+    layer.forward(x)[0][...] = 7
+    layer.backward(dy)[0][...] = 7
+    layer.forward(x, tape=False)[0][...] = 7
+    np.testing.assert_array_equal((x, dy), before)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])

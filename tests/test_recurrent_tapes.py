@@ -1,5 +1,7 @@
 """Tapes and gradients of a layer: accumulation, several tapes, their misuse, inference, frozen weights."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import odd_cells
 import pytest
@@ -196,3 +198,29 @@ def test_frozen_blocks_nest():
         assert not layer.params["weight_hh"].flags.writeable
         layer.forward(x)
     assert layer._frozen is None and layer.params["weight_hh"].flags.writeable
+
+
+def test_frozen_blocks_may_end_in_any_order():
+    """As they do in threads that write text with one network: the last to go must not leave old weights behind."""
+    layer = make()
+    x, _ = data(layer)
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(layer.frozen())
+    second.enter_context(layer.frozen())
+    first.close()
+    assert not layer.params["bias"].flags.writeable
+    before, _ = layer.forward(x)
+    second.close()
+    layer.params["bias"][...] += 1
+    assert (layer.forward(x)[0] != before).all()
+
+
+def test_frozen_layers_may_share_parameters():
+    one, other = make(), make()
+    other.params["bias"] = one.params["bias"]
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(one.frozen())
+    second.enter_context(other.frozen())
+    first.close()
+    second.close()
+    one.params["bias"][...] = 0

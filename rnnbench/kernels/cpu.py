@@ -93,7 +93,7 @@ def planned(layout, key, make):
     found = plans.get(key)
     if found is None:
         if len(plans) >= PLANS:
-            plans.pop(next(iter(plans)), None)
+            plans.pop(list(plans)[0], None)  # an iterator would notice other threads
         found = plans[key] = make()
     return found
 

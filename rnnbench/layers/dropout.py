@@ -43,7 +43,7 @@ class Dropout(Layer):
     def _forward(self, x, state, lengths, keep):
         x = arguments.features("x", x, self.lead, None, self.dtype)
         if not keep or not self.rate:
-            return x, {}, None
+            return x.copy(), {}, None  # what is returned may be edited
         shape, up = x.shape[len(self.lead) :], self.dtype.type(1 / (1 - self.rate))
         scale = np.empty(x.shape, self.dtype)
         for rng, own in zip(self.random, self.led(scale), strict=True):
@@ -56,4 +56,4 @@ class Dropout(Layer):
             return None, {}
         if dy is None:
             return np.zeros(tape.shape, self.dtype), {}
-        return (dy if scale is None else dy * scale), {}
+        return (dy.copy() if scale is None else dy * scale), {}

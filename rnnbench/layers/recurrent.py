@@ -15,7 +15,7 @@ from rnnbench import cells
 from rnnbench.contract import Cell
 from rnnbench.kernels import checkpoint as stretches
 from rnnbench.kernels import cuda_host
-from rnnbench.layers import arguments, initialise, weights
+from rnnbench.layers import arguments, freezing, initialise, weights
 from rnnbench.layers.embedding import one_hot
 from rnnbench.layers.layer import Layer
 from rnnbench.layout import Layout
@@ -198,9 +198,10 @@ class Recurrent(Layer):
         fed = arguments.feeds(self, order, feed)
         if checkpoint is not None and any(cuda_host.on_device(values) for values, _ in fed.values()):
             raise ValueError("checkpoint: got a feed on the GPU, expected NumPy arrays with it")
-        used, raw = self._frozen or weights.used(self)
+        frozen = self._frozen
+        used, raw = frozen.weights if frozen else weights.used(self)
         stretched = checkpoint is not None and tape is not False
-        if (self.device == "cuda" or symbols or stretched) and not self._frozen:
+        if (self.device == "cuda" or symbols or stretched) and not frozen:
             used = self._prepared(used)
         x, last = order.put(x), outputs == "last"
         if not stretched:
@@ -254,18 +255,12 @@ class Recurrent(Layer):
     @contextmanager
     def frozen(self) -> Iterator[Recurrent]:
         """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
-        used, raw = weights.used(self)
-        before = {key: value.flags.writeable for key, value in self.params.items()}
-        outer = self._frozen
-        self._frozen = self._prepared(used), raw
-        for value in self.params.values():
-            value.flags.writeable = False
+        holder = object()
         try:
+            freezing.hold(self, holder)
             yield self
         finally:
-            self._frozen = outer
-            for key, value in self.params.items():
-                value.flags.writeable = before[key]
+            freezing.let_go(self, holder)
 
     @classmethod
     def from_torch(cls, module, *, device="cpu") -> Recurrent:

@@ -65,7 +65,7 @@ class Omega(Layer):
 
     def _forward(self, x, state, lengths, keep):
         y, final, *tape = self.parts["layer"].forward(x, state, lengths=lengths, tape=keep)
-        return y, final, (y, tape)
+        return y, final, (y.copy(), tape) if keep else None
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         if truncate is not None:
