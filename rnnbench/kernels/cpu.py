@@ -93,7 +93,7 @@ def planned(layout, key, make):
     found = plans.get(key)
     if found is None:
         if len(plans) >= PLANS:
-            plans.pop(list(plans)[0], None)  # an iterator would notice other threads
+            plans.pop(list(plans)[0], None)  # noqa: RUF015 (an iterator would raise where another thread plans)
         found = plans[key] = make()
     return found
 
