@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rnnbench import tasks, training
-from rnnbench.layers import Network, saving
+from rnnbench.layers import Chain, Dense, Network, saving
 from rnnbench.training import Stopping, Trainer, evaluate, evaluation
 from rnnbench.training.curricula import Curriculum
+from rnnbench.training.flat import Flat
 from rnnbench.training.optimisers import SGD, Adam
 from rnnbench.training.schedules import WarmUp
 
@@ -168,3 +169,13 @@ def test_every_file_is_found_by_its_name():
         assert training.__getattr__(name).__name__ == f"rnnbench.training.{name}"
     with pytest.raises(AttributeError, match="no attribute 'loses'"):
         training.__getattr__("loses")
+
+
+def test_parameters_that_share_an_array_are_refused():
+    """As views of one buffer they would be two, and be trained apart without a word."""
+    network = Chain(Dense(2, 2), Dense(2, 2))
+    network.parts["1"].params["weight"] = network.parts["0"].params["weight"]
+    with pytest.raises(ValueError, match=r"parameters '0.weight' and '1.weight' are one array"):
+        Flat(network)
+    layer = Dense(2, 2)
+    assert Flat(Chain(layer, layer)).values.shape == (1, 6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnbench.kernels import memory
 from rnnbench.layers.layer import Layer
 
 
@@ -27,7 +28,7 @@ class Flat:
     Raises
     ------
     ValueError
-        For a network in which nothing is trained.
+        For a network in which nothing is trained, and for two parameters in one array, which would come apart.
     """
 
     def __init__(self, network: Layer):
@@ -36,6 +37,7 @@ class Flat:
         ends = np.cumsum([0, *(params[path].size // network.copies for path in trained)])
         if not ends[-1]:
             raise ValueError(f"network: {network!r} has no parameters to train")
+        _refuse_tied({path: params[path] for path in trained})
         self.places = {
             path: slice(*pair) for path, *pair in zip(trained, ends[:-1].tolist(), ends[1:].tolist(), strict=True)
         }
@@ -61,6 +63,18 @@ class Flat:
                         f"parameter {path!r} or its gradient was replaced, by another trainer perhaps; "
                         "expected changes in place, or a new trainer"
                     )
+
+
+def _refuse_tied(params):
+    """Refuse parameters that start at the same number."""
+    first = {}
+    for path, value in params.items():
+        other = first.setdefault(memory.address(value), path) if value.size else path
+        if other != path:
+            raise ValueError(
+                f"parameters {other!r} and {path!r} are one array, expected arrays of their own; "
+                "a layer that is used twice shares its parameters"
+            )
 
 
 def _one(network, array):
