@@ -3,13 +3,17 @@
 import functools
 import multiprocessing
 import os
+import subprocess
 import sys
+import time
 import types
+from pathlib import Path
 
 import pytest
 from toy_experiments import TOY, toy_trials, write_toy
 
 from rnnbench.runner import executors
+from rnnbench.runner.discovery import CHECKOUT
 from rnnbench.runner.errors import UserError
 
 
@@ -45,6 +49,34 @@ def test_a_closed_pool_leaves_no_process(tmp_path):
     next(results)
     results.close()
     assert not multiprocessing.active_children()
+
+
+def test_no_more_workers_start_than_there_are_trials(tmp_path):
+    results = executors.pool(toy_trials(write_toy(tmp_path)), 9, nothing)
+    next(results)
+    assert len(multiprocessing.active_children()) <= 2
+    results.close()
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    source = TOY.replace(
+        '    match setting["mode"]:',
+        '    import pathlib, time; pathlib.Path(setting["mode"]).write_text(str(os.getpid())); time.sleep(60)\n'
+        '    match setting["mode"]:',
+    )
+    mark = tmp_path / "mark"
+    command = [sys.executable, "-m", "rnnbench", "run", "toy", "--experiments", write_toy(tmp_path, source=source)]
+    command += ["--workers", "2", "--set", f"mode={mark}", "--results", tmp_path / "results"]
+    parent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, stderr=subprocess.DEVNULL)
+    while not (mark.exists() and mark.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    worker, end = Path(f"/proc/{mark.read_text()}/stat"), time.monotonic() + 20
+    while worker.exists() and worker.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_workers_share_the_processors(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,10 @@ def _first_of_each(trials: Sequence[Trial]) -> dict[str, Trial]:
 
 
 def _pool(trials: Sequence[Trial], workers: int, prepare: Prepare) -> Results:
+    if not trials:
+        return
     context = multiprocessing.get_context("spawn")
+    workers = min(workers, len(trials))
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     pending = collections.deque(trials)
     crew: list[_Worker] = []
@@ -138,11 +142,18 @@ def _inherited(threads: int) -> Iterator[None]:
 
 
 def _serve(pipe: Connection, prepare: Prepare) -> None:
-    """A worker's life: trials in, records out, until the parent hangs up."""
+    """A worker's life: trials in, records out, until the parent hangs up or dies."""
+    threading.Thread(target=_follow_parent, daemon=True).start()
     prepare()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             pipe.send(execute(pipe.recv()))
+
+
+def _follow_parent() -> None:
+    """End this process when its parent has: a trial that nobody waits for would go on for hours."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def cluster(trials: Sequence[Trial], address: str, prepare: Prepare) -> Results:
