@@ -155,9 +155,9 @@ def _learns(name, statement, losses, **limits):
 
 def figures(df):
     """Losses against steps, beside the naive ones."""
-    if "task" not in df:
+    trained = df[df["task"].notna()] if "task" in df else df[:0]
+    if trained.empty:
         return {}
-    trained = df[df["task"].notna()]
     places = trained["task"] + ", T = " + trained["length"].astype(int).astype(str)
     figure = curves.learning_curves(trained.assign(place=places), by="start", parts="place", ylabel="loss")
     return {"curves": (figure, CURVES)}

@@ -273,9 +273,15 @@ def _runs(df):
 
 def figures(df):
     """How many runs get how far, and a state that counts."""
-    if "kind" not in df:  # nothing was measured
-        return {}
-    return {"reach": (_draw_reach(_runs(df)), REACH), "states": (_draw_states(df), STATES)}
+    drawn = {}
+    if len(runs := _runs(df)):
+        drawn["reach"] = _draw_reach(runs), REACH
+    states = curves.of_kind(df, "state", "step", "value", "unit", words=("cell",))
+    peepholes = (states["cell"] == "lstm_peephole").any()
+    states = states[states["cell"] == ("lstm_peephole" if peepholes else "lstm")]
+    if len(states):
+        drawn["states"] = _draw_states(states), STATES
+    return drawn
 
 
 def _draw_reach(runs):
@@ -297,11 +303,9 @@ def _draw_reach(runs):
     return figure
 
 
-def _draw_states(df):
+def _draw_states(rows):
     import matplotlib.pyplot as plt
 
-    rows = curves.of_kind(df, "state", "step", "value", "unit")
-    rows = rows[rows["cell"] == ("lstm_peephole" if (rows["cell"] == "lstm_peephole").any() else "lstm")]
     places = [task for task in TASKS if (rows["task"] == task).any()]
     figure, axes = plt.subplots(1, len(places), figsize=(3 + 4.6 * len(places), 4.3), squeeze=False)
     for ax, task in zip(axes[0], places, strict=True):

@@ -326,7 +326,8 @@ def _by_radius(lags):
             line = curve["log_eigen"] if init == "symmetric" else theory.log_decay(curve.index, gain) / np.log(10)
             ax.plot(curve.index, line, color=GREY, lw=1.2)
             ax.plot(curve.index, curve["log_norm"], "o", color=colour, label=f"ρ = {gain:g}")
-    axes[-1].legend(**charts.BESIDE)
+    if axes[-1].has_data():
+        axes[-1].legend(**charts.BESIDE)
     return figure, (
         "Linear networks: the gradient's norm (dots) against the lag for spectral radius ρ. Grey lines are theory: "
         "ρ^lag for orthogonal and Gaussian W, Q L^t Q^T v for symmetric W. The slopes agree."

@@ -213,12 +213,13 @@ def _paths(df):
     import pandas as pd
 
     rows = curves.of_kind(df, "path", "length", "log_norm", "replica")
-    rows = rows if rows["length"].nunique() > 1 else rows[:0]
     with_attention = rows["attention"].notna() if "attention" in rows else rows["kind"].isna()
-    powers = [
-        np.polyfit(np.log10(one["length"]), one["log_norm"], 1)[0] for _, one in rows[with_attention].groupby("replica")
-    ]
-    rates = [np.polyfit(one["length"], one["log_norm"], 1)[0] for _, one in rows[~with_attention].groupby("replica")]
+    with_it, without = (
+        [one for _, one in some.groupby("replica") if one["length"].nunique() > 1]
+        for some in (rows[with_attention], rows[~with_attention])
+    )
+    powers = [np.polyfit(np.log10(one["length"]), one["log_norm"], 1)[0] for one in with_it]
+    rates = [np.polyfit(one["length"], one["log_norm"], 1)[0] for one in without]
     return [
         median(
             "attention's path", "With attention the gradient by the first symbol falls no faster than 1/T with the "

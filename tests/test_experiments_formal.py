@@ -281,6 +281,16 @@ def of_counting(reaches):
     ]  # fmt: skip
 
 
+def test_counting_draws_what_there_is():
+    lines = of_counting({("anbn", "gru"): [11, 12]})
+    states = [{"kind": "state", "task": "anbn", "cell": "gru", "unit": 1, "step": step, "value": 0.1 * step,
+               "symbol": "a"} for step in range(3)]  # fmt: skip
+    ok = pd.DataFrame(lines + states).assign(status="ok")
+    assert [*counting.figures(ok)] == ["reach"]
+    assert [*counting.figures(ok.assign(cell="lstm"))] == ["reach", "states"]
+    assert counting.figures(ok[ok["kind"] == "none"]) == {}
+
+
 def test_counting_claims():
     found = verdicts(counting, of_counting({
         ("anbn", "lstm_noaf"): [118, 200, 300, 118, 1024], ("anbn", "lstm"): [11, 12, 13, 14, 15],

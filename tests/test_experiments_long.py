@@ -197,6 +197,12 @@ def test_claims_of_parity():
     assert found["sum"] == found["elman, 500 bits"] == found["lstm, 500 bits, last"] == "not yet run"
 
 
+def test_chrono_draws_nothing_where_nothing_was_trained():
+    kept = {"kind": "kept", "start": "chrono", "length": 100, "kept": 0.5, "status": "ok"}
+    for rows in ([], [kept], [kept | {"task": None}]):
+        assert chrono.figures(pd.DataFrame(rows, columns=[*kept, "task"])) == {}
+
+
 def test_claims_of_chrono():
     size = {"steps": 2000, "units": 32, "length": 100}
     rows = [

@@ -4,10 +4,11 @@ import re
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from rnnbench.report import style
+from rnnbench.report import charts, style
 from rnnbench.report.figures import inline, save
 
 
@@ -72,6 +73,27 @@ def luminance(colour):
 @pytest.mark.parametrize("colour", [*style.PALETTE, style.GREY])
 def test_every_colour_can_be_seen_on_white(colour):
     assert 1.05 / (luminance(colour) + 0.05) > 2.1
+
+
+def test_tables_of_rates_have_every_row_and_every_part_that_is_known():
+    rows = [("a", "x", 1.0, 0.1), ("b", "x", 1.0, 0.2), ("c", "y", 1.0, 0.3), ("d", "z", 1.0, None)]
+    frame = pd.DataFrame(rows, columns=["cell", "part", "gain", "rate"])
+    with style.context():
+        how = {"by": "part", "parts": ["z", "x", "y"], "title": "{}"}
+        figure = charts.rate_tables(frame, "rate", "cell", "gain", **how)
+        titles = [ax.get_title(loc="left") for ax in figure.axes[:-1]]
+        assert titles == ["x", "y"]
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["b", "a", "c"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_panels_without_a_curve_have_no_legend():
+    columns = 3 * charts.PER_PANEL + 1  # fills four of six places
+    with style.context():
+        figure = charts.by_rank(pd.DataFrame([[0.0] * columns] * 2), "rank", "size")
+        figure.draw_without_rendering()
+    panels = [ax for ax in figure.axes if ax.get_visible()]
+    assert len(panels) == 4 and all(ax.get_legend() for ax in panels)
 
 
 def test_figures_made_inside_are_closed_and_no_others():

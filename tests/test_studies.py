@@ -125,6 +125,7 @@ def test_the_best_is_the_lowest_median_and_divergence_is_worst():
     assert choices.best(frame(rows)) == {"a": 0.1, "b": 0.1, "c": 1.0}
     assert choices.best(frame(rows), least=False)["a"] == 1.0
     assert choices.best(frame(rows).assign(size=3), by=("cell", "size"))["b/3"] == 0.1
+    assert choices.best(pd.DataFrame([{"status": "failed", "cell": "a", "rate": 0.1}])) == {}
 
 
 def test_claims_about_seeds_say_how_many_there_were():

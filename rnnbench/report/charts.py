@@ -67,9 +67,10 @@ def rate_tables(
     ----------
     frame : DataFrame
     values, rows, columns, by : str
-        Columns of the frame. Rows are sorted by the medians of the first table, largest first.
+        Columns of the frame. Rows are sorted by the medians of the first table, largest first; those that it lacks
+        stand below.
     parts : sequence
-        Values of `by`, a table each.
+        Values of `by`, a table each; those of which nothing is known are left out.
     title : str
         Of a table, a format string for its value of `by`.
     """
@@ -77,12 +78,13 @@ def rate_tables(
     import numpy as np
     from matplotlib.colors import SymLogNorm
 
+    parts = [part for part in parts if frame.loc[frame[by] == part, values].notna().any()] or parts[:1]
     order = frame[frame[by] == parts[0]].groupby(rows)[values].median().sort_values(ascending=False, kind="stable")
+    names = list(dict.fromkeys([*order.index, *frame.loc[frame[by].isin(parts), rows]]))
     tables = {
-        title.format(part): frame[frame[by] == part].pivot_table(values, rows, columns, "median").reindex(order.index)
+        title.format(part): frame[frame[by] == part].pivot_table(values, rows, columns, "median").reindex(names)
         for part in parts
     }
-    names = order.index
     size = 4 + 3.4 * len(tables), 1.5 + 0.28 * len(names)
     figure, axes = plt.subplots(1, len(tables), figsize=size, squeeze=False, sharey=True)
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
@@ -122,5 +124,6 @@ def by_rank(curves: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
         for name, look in line_styles(part.columns).items():
             ax.plot(part[name], label=name, **look | {"markersize": 4})
         ax.set_visible(bool(part.shape[1]))
-        ax.legend(**BESIDE, fontsize=9)
+        if part.shape[1]:
+            ax.legend(**BESIDE, fontsize=9)
     return figure

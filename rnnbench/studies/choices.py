@@ -33,7 +33,9 @@ def best(df: pd.DataFrame, by: Sequence[str] = ("cell",), of: str = "rate", scor
     least : bool
         Whether a small score is good. Of equal ones the smaller value is chosen.
     """
-    ends = df[df["kind"] == "end"] if "kind" in df else df[:0]
+    if "kind" not in df:  # no trial got as far as to tell anything
+        return {}
+    ends = df[df["kind"] == "end"]
     values = ends[score].astype(float) * (1 if least else -1)
     ends = ends.assign(score=values.where(ends["outcome"] != "diverged", BAD).fillna(BAD))
     found = {}
