@@ -154,7 +154,8 @@ def test_an_empty_preset_is_told(bench, tmp_path):
     assert bench("run", "toy", *TOYS)[:2] == EMPTY
     assert bench("plan", "toy", *TOYS)[:2] == EMPTY
     write_toy(tmp_path / "toys")
-    assert bench("plan", "toy", *TOYS, "--only", "toycell")[:2] == EMPTY
+    nothing = "nothing to run: the preset 'smoke' has no trial of --only toycell here\n"
+    assert bench("plan", "toy", *TOYS, "--only", "toycell")[:2] == (0, nothing)
 
 
 def test_commit_writes_the_table(bench, tmp_path):

@@ -59,7 +59,10 @@ def get(name: str, **options: Any) -> Cell:
             expected = f"one of {', '.join(known)}" if known else "no options"
             raise ValueError(f"option {option!r} of cell {name!r} is unknown, expected {expected}")
     title = (docstring(name) or name).splitlines()[0].rstrip(".").replace("``", "")
-    return replace(module.build(**options), name=name, title=title, options=known | options)
+    cell = module.build(**options)
+    if not isinstance(cell, Cell):
+        raise ValueError(f"build() gave a {type(cell).__name__}, expected a Cell")
+    return replace(cell, name=name, title=title, options=known | options)
 
 
 def option_defaults(name: str) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def load_file(path: str | Path) -> str:
     sys.modules[qualified] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"cells file {path}: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "build", None)):
         raise ValueError(f"cells file {path}: expected a function build(**options) that returns a Cell")

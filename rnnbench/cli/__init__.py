@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that help, ``list`` and ``s
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
+    _open_streams()
     try:
         code = app(standalone_mode=False)
     except UserError as error:
@@ -40,6 +42,14 @@ def main() -> None:
         say("interrupted")
         code = 130
     sys.exit(code or 0)
+
+
+def _open_streams() -> None:
+    """Make output and errors writable, whatever the caller has closed and whichever letters the terminal lacks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 @app.callback(invoke_without_command=True)
@@ -170,6 +180,8 @@ def report(
     store = Store((results or default_results()).absolute())
     store.require_readable()
     built = build(store, find_experiments(experiments), output or store.root.parent / "reports")
+    if not store.experiments():
+        say(f"there are no results in {store.root}")
     for problem in built.problems:
         say(problem)
     print(built.page)
@@ -198,6 +210,8 @@ def verify(
     store = Store(results or default_results())
     store.require_readable()
     problems = 0
+    if not store.experiments():
+        say(f"there are no results in {store.root}")
     for found in findings(store, find_experiments(experiments), count, draw, limit, tuple(cells or ())):
         print(f"{found.level:8} {found.experiment}: {found.words}", flush=True)
         problems += found.level == BAD

@@ -60,6 +60,9 @@ def load_cells(paths: Sequence[Path] | None) -> None:
         return
     from rnnbench import cells
 
+    given = [path.name for path in paths]
+    if twice := next((name for name in given if given.count(name) > 1), None):
+        raise UserError(f"--cells got two files of the name {twice!r}, expected one of each: it is the cell's name")
     for path in paths:
         if not path.is_file():
             raise UserError(f"--cells got {str(path)!r}, expected a file")

@@ -47,7 +47,7 @@ def plan(
     prospects, damage = forecast.examine(store, chosen, trials)
     for damaged in damage:
         say(f"damaged, and not used: {damaged}")
-    print(listing.columns(forecast.table(prospects, count)) if trials else _nothing(preset))
+    print(listing.columns(forecast.table(prospects, count)) if trials else _nothing(preset, only_cells))
 
 
 def run(
@@ -89,7 +89,7 @@ def run(
     else:
         executor = executors.serial
     outcome = campaign.run(store, trials, executor, count, again)
-    _summarise(outcome, len(trials), preset)
+    _summarise(outcome, len(trials), _nothing(preset, only_cells))
     if outcome.interrupted:
         say("interrupted: what had ended is stored, and the same command goes on from there")
         raise typer.Exit(130)
@@ -122,6 +122,8 @@ def _choose(
     chosen = choose(find_experiments(experiments), names)
     options.load_cells(cells)
     only = tuple(dict.fromkeys(part.strip() for part in (only_cells or "").split(",") if part.strip()))
+    if only_cells is not None and not only:
+        raise UserError(f"--only got {only_cells!r}, expected the names of cells")
     _check_cell_names("--set cell", overrides.get("cell", ()))
     _check_cell_names("--only", only)
     return chosen, campaign.plan(chosen, preset, device, root_seed, overrides, _absolute(cells), only, store)
@@ -143,7 +145,7 @@ def _check_cell_names(option: str, names: Sequence[str]) -> None:
                 raise UserError(f"{option}: got {name!r}, {closest(name, known)}")
 
 
-def _summarise(outcome: Outcome, total: int, preset: str) -> None:
+def _summarise(outcome: Outcome, total: int, nothing: str) -> None:
     """Say what a run did: counts to the output, what a user must know to the error stream."""
     for damage in outcome.damage:
         say(f"damaged, and not used: {damage}")
@@ -155,11 +157,13 @@ def _summarise(outcome: Outcome, total: int, preset: str) -> None:
     for failure in outcome.failures:
         say(f"failed: {failure}")
     if not total:
-        print(_nothing(preset))
+        print(nothing)
         return
     counts = ", ".join(f"{number} {status}" for status, number in outcome.counts.items() if number)
     print(f"{total} trials: {counts or 'none to run'}; {outcome.skipped} had a result already")
 
 
-def _nothing(preset: str) -> str:
-    return f"nothing to run: the preset {preset!r} is empty here"
+def _nothing(preset: str, only_cells: str | None) -> str:
+    if only_cells is None:
+        return f"nothing to run: the preset {preset!r} is empty here"
+    return f"nothing to run: the preset {preset!r} has no trial of --only {only_cells} here"

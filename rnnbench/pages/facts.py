@@ -70,6 +70,8 @@ def find(name: str, sets: Sequence[str], input_size: int = SIZE, hidden_size: in
         option, equals, value = text.partition("=")
         if not equals or not option.strip():
             raise UserError(f"--set got {text!r}, expected option=value")
+        if option.strip() in options:
+            raise UserError(f"--set got {option.strip()!r} twice, expected it once")
         options[option.strip()] = _value(value.strip())
     try:
         return of(cells.get(name, **options), input_size, hidden_size)

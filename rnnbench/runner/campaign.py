@@ -194,16 +194,25 @@ def commit(store: Store, trials: Sequence[Trial], whole: bool) -> list[Path]:
     -------
     list of Path
         The tables written.
+
+    Raises
+    ------
+    UserError
+        A table is damaged, and writing it anew would drop what cannot be read.
     """
+    names = list(dict.fromkeys(trial.experiment.name for trial in trials))
+    committed = {name: store.read_committed(name) for name in names}
+    for damaged in (damaged for found in committed.values() for damaged in found.damage):
+        raise UserError(f"--commit would drop what can't be read: {damaged}; restore the file or remove it first")
     paths = []
-    for name in dict.fromkeys(trial.experiment.name for trial in trials):
+    for name in names:
         mine = {trial.key: trial for trial in trials if trial.experiment.name == name}
-        table = store.read_committed(name).by_key
+        table = committed[name].by_key
         if whole:
             first = next(iter(mine.values()))
             table = {key: r for key, r in table.items() if key in mine or not _same_sweep(r, first)}
         for key, record in store.read_local(name).by_key.items():
-            if key in mine:
+            if key in mine and (is_done(record) or not is_done(table.get(key))):
                 presets = table[key]["presets"] if key in table else []
                 table[key] = seal({**record, "presets": with_preset(presets, mine[key].preset)})
         paths.append(store.commit(name, table.values()))

@@ -64,7 +64,7 @@ class Experiment:
         sys.modules[name] = module  # dataclasses and pickling inside the file look it up there
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise UserError(f"experiment {self.name!r} ({self.path}) can't be imported: {first_line(error)}") from error
         missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
@@ -144,9 +144,7 @@ def choose(found: dict[str, Experiment], names: Sequence[str]) -> list[Experimen
     UserError
         A name is unknown.
     """
-    if "all" in names:
-        return list(found.values())
     for name in names:
-        if name not in found:
+        if name not in found and name != "all":
             raise UserError(f"EXPERIMENT got {name!r}, {closest(name, [*found, 'all'])}")
-    return [found[name] for name in dict.fromkeys(names)]
+    return list(found.values()) if "all" in names else [found[name] for name in dict.fromkeys(names)]

@@ -20,7 +20,8 @@ def _folder(store: Store) -> Path:
 def announced(store: Store, keys: Sequence[str], workers: int) -> Iterator[None]:
     """Inside, this process has the trials of these keys in hand, ``workers`` of them at a time."""
     path = _folder(store) / f"{socket.gethostname()}-{os.getpid()}.json"
-    write_atomically(path, json.dumps({"pid": os.getpid(), "workers": workers, "keys": list(keys)}))
+    with store.writing():
+        write_atomically(path, json.dumps({"pid": os.getpid(), "workers": workers, "keys": list(keys)}))
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,10 @@ class Records:
 
 def default_results() -> Path:
     """``results`` in the current folder if there is one, else the checkout's, else one to be made here."""
-    here = Path.cwd() / "results"
+    try:
+        here = Path.cwd() / "results"
+    except FileNotFoundError as error:
+        raise UserError("the current folder has been removed: go to another one, or give --results DIR") from error
     checkout = CHECKOUT / "results"
     return checkout if not here.is_dir() and (CHECKOUT / "pyproject.toml").is_file() else here
 
@@ -56,7 +59,8 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        # A page may tell the name of a file, which may be no UTF-8.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -87,10 +91,16 @@ class Store:
 
     def require_writable(self) -> None:
         """A UserError unless files can be written below the root."""
-        try:
+        with self.writing():
             self.local.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.local):
                 pass
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Inside, a file that cannot be written (a full disk, a folder of somebody else's) is a UserError."""
+        try:
+            yield
         except OSError as error:
             expected = f"expected a folder that can be written to ({error.strerror})"
             raise UserError(f"--results got {str(self.root)!r}, {expected}") from error
@@ -110,7 +120,8 @@ class Store:
 
     def write(self, record: dict) -> None:
         """Store a sealed record as this machine's result of its trial."""
-        write_atomically(self.local_path(record["experiment"], key_of(record)), dump_lines(record))
+        with self.writing():
+            write_atomically(self.local_path(record["experiment"], key_of(record)), dump_lines(record))
 
     def read_local(self, experiment: str, validated: bool = True) -> Records:
         """This machine's trials of an experiment.
@@ -190,7 +201,8 @@ class Store:
             ]
         )
         path = self.committed_path(experiment)
-        write_atomically(path, text)
+        with self.writing():
+            write_atomically(path, text)
         return path
 
     def experiments(self) -> list[str]:

@@ -139,7 +139,8 @@ def _again(experiment: Experiment, record: Mapping) -> Finding:
     new = execute(trial)
     what = f"{key_of(record)} run again ({', '.join(f'{n}={v}' for n, v in record['setting'].items())})"
     if new["status"] != record["status"]:
-        return Finding(BAD, experiment.name, f"{what}: {new['status']}, was {record['status']}{_others(record)}")
+        why = f" ({new['error']['type']}: {new['error']['message']})" if new["error"] else ""
+        return Finding(BAD, experiment.name, f"{what}: {new['status']}{why}, was {record['status']}{_others(record)}")
     if new["rows"] == record["rows"]:
         return Finding(GOOD, experiment.name, f"{what}: the same to the bit")
     difference, where = _difference(record["rows"], new["rows"])
