@@ -158,8 +158,9 @@ def test_notes_of_dead_runs_are_passed_over(store):
         (note,) = (store.local / ".running").iterdir()
         note.write_text('{"pid": 4194305, "workers": 1, "keys": ["k"]}')  # above the largest pid
         assert in_hand(store) == []
-        note.write_text("half")
-        assert in_hand(store) == []
+        for text in ("half", "[1]", '{"pid": 1e30}', '{"pid": 1' + 30 * "0" + "}"):
+            note.write_text(text)
+            assert in_hand(store) == []
 
 
 def test_a_pool_resumes_what_one_process_began(store, folder):

@@ -36,6 +36,6 @@ def in_hand(store: Store) -> list[tuple[int, list[str]]]:
             note = json.loads(path.read_bytes())
             os.kill(note["pid"], 0)
             found.append((note["workers"], note["keys"]))
-        except (OSError, ValueError, KeyError):
-            continue  # its process has ended, or so has the run
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            continue  # its process has ended, or so has the run, or it is no note
     return found
