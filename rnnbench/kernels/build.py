@@ -131,8 +131,8 @@ def _run_passes(library, emitted):
 
 
 PASSES = (
-    "always_inliner", "ipsccp", "sroa", "simplify_cfg", "instruction_combine", "loop_rotate", "new_gvn", "loop_unroll",
-    "instruction_combine", "simplify_cfg",
+    "always_inliner", "dead_arg_elimination", "ipsccp", "sroa", "simplify_cfg", "instruction_combine", "loop_rotate",
+    "new_gvn", "loop_unroll", "instruction_combine", "simplify_cfg",
 )  # fmt: skip
 
 
