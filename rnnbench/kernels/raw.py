@@ -65,11 +65,14 @@ def clear_rows(target, target_row, size, rows):
 def call_tile(
     context, table, rows, vectors, tiles, out, out_rows, init, init_rows, parts, stop, row, b, b_panels
 ):  # fmt: skip
-    """Call the tile of so many rows of a table of addresses, see :mod:`rnnbench.kernels.tile`."""
+    """Call the tile of so many rows of a table of :func:`rnnbench.kernels.build.start`."""
 
     def codegen(context, builder, sig, args):
-        function = builder.load(word(builder, args[0], args[1]), typ=I64)
-        _call(builder, function, args[1:], 12)
+        start = builder.load(word(builder, args[0], args[1]), typ=I64)
+        kind = ir.FunctionType(ir.IntType(32), [POINTER] * 3 + [I64] * 12)
+        result, nothing = cgutils.alloca_once(builder, POINTER), ir.Constant(POINTER, None)
+        first = builder.bitcast(result, POINTER), nothing, nothing
+        builder.call(builder.inttoptr(start, kind.as_pointer()), [*first, *args[1:]])
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 13), codegen

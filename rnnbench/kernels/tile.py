@@ -22,7 +22,7 @@ from numba.core import cgutils, types
 from numba.core.extending import intrinsic
 
 from rnnbench.kernels import host, memory
-from rnnbench.kernels.build import Build, compile_pointer
+from rnnbench.kernels.build import Build, compile_pointer, start
 from rnnbench.ops.primitives import call_llvm
 from rnnbench.ops.vector import element
 
@@ -262,21 +262,21 @@ class Tiles:
     Attributes
     ----------
     address : int
-        Of the tiles' addresses by their rows.
+        Of the tiles' starts by their rows, see :func:`rnnbench.kernels.build.start`.
     known : set of (int, int)
         What was asked for.
     """
 
     def __init__(self, dtype, a_contiguous):
         self.dtype, self.a_contiguous, self.known = dtype, a_contiguous, set()
-        self.table = np.full(max_rows() + 1, compiled(dtype, a_contiguous, 1).address)
+        self.table = np.full(max_rows() + 1, start(compiled(dtype, a_contiguous, 1)))
         self.address = memory.address(self.table)
 
     def want(self, rows, together):
         """Compile the tiles of a product of so many rows, of which some are made together."""
         if (rows, together) not in self.known:
             for height in heights(rows, together):
-                self.table[height] = compiled(self.dtype, self.a_contiguous, height).address
+                self.table[height] = start(compiled(self.dtype, self.a_contiguous, height))
             self.known.add((rows, together))
 
 
