@@ -92,8 +92,8 @@ def planned(layout, key, make):
     plans = layout.plans
     found = plans.get(key)
     if found is None:
-        if len(plans) >= PLANS:
-            plans.pop(list(plans)[0], None)  # noqa: RUF015 (an iterator would raise where another thread plans)
+        for oldest in list(plans)[: max(0, len(plans) - PLANS + 1)]:  # other threads may plan meanwhile
+            plans.pop(oldest, None)
         found = plans[key] = make()
     return found
 
@@ -179,11 +179,11 @@ def backward(tape, dy, dstate, truncate=None, before=0, need_dx=True, grads=None
 
 
 def _with_room(sizes, x, split, keep):
-    """The input, copied if its rows need room; symbols for a tape too: edited, they would be foreign addresses."""
+    """The input, copied if a tape is kept (it may be edited before the backward pass) or if rows need some room."""
     if x.ndim == 3:
         return np.array(x) if keep else np.ascontiguousarray(x)
     width = x.shape[3]
-    if sizes.row(width) == width:
+    if not keep and sizes.row(width) == width:
         return np.ascontiguousarray(x)
     out = memory.empty((*x.shape[:3], sizes.row(width)), x.dtype)
     if split.ragged:
