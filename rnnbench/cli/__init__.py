@@ -49,7 +49,8 @@ def _open_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-        getattr(sys, name).reconfigure(errors="backslashreplace")
+        if hasattr(getattr(sys, name), "reconfigure"):  # a stand-in of the caller's may have no letters to lack
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 @app.callback(invoke_without_command=True)
