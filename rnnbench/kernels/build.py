@@ -85,8 +85,8 @@ def start(function) -> int:
     """Return where a compiled function itself starts, without the wrapper that makes it a function of C.
 
     With more arguments than registers the wrapper reads back, several at once, what its caller has just written one by
-    one, and the processor waits for it: 2 to 7 % of a training call of small layers. To be called with three addresses
-    before the arguments, of which the first is of room for an address, and the others are not read.
+    one, and the processor waits for it. To be called with three addresses before the arguments: the first is of room
+    for an address, and the others are not read.
     """
     return function._library.get_pointer_to_function(function.native_name.removeprefix("cfunc."))
 

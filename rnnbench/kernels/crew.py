@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.extending import intrinsic
 
+from rnnbench.kernels.raw import POINTER, call_address
 from rnnbench.kernels.translate import compile_numbers
 
 SERVE, WORK, TAKE, DISMISS = 0, 1, 2, 3
@@ -92,8 +93,7 @@ def _hint(context, pause, polite):
                 [],
             )
         with builder.if_then(builder.icmp_signed("!=", args[1], ir.Constant(I64, 0))):
-            kind = ir.FunctionType(ir.IntType(32), [])
-            builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+            call_address(builder, args[0], ir.IntType(32))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
@@ -104,9 +104,7 @@ def call_task(context, function, task):
     """Call a compiled function of a task's address."""
 
     def codegen(context, builder, sig, args):
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, I64])
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [ir.Constant(pointer, None), args[1]])
+        call_address(builder, args[0], ir.VoidType(), ir.Constant(POINTER, None), args[1])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
@@ -117,10 +115,8 @@ def sleep(context, acquire, lock):
     """Take a lock of Python's, waiting as long as it takes."""
 
     def codegen(context, builder, sig, args):
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(number, [pointer, number])
-        function = builder.inttoptr(args[0], kind.as_pointer())
-        builder.call(function, [builder.inttoptr(args[1], pointer), ir.Constant(number, 1)])
+        number = ir.IntType(32)
+        call_address(builder, args[0], number, builder.inttoptr(args[1], POINTER), ir.Constant(number, 1))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
@@ -131,9 +127,7 @@ def wake(context, release, lock):
     """Release a lock of Python's."""
 
     def codegen(context, builder, sig, args):
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer])
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.inttoptr(args[1], pointer)])
+        call_address(builder, args[0], ir.VoidType(), builder.inttoptr(args[1], POINTER))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen

@@ -18,10 +18,10 @@ I64 = ir.IntType(64)
 POINTER = ir.IntType(8).as_pointer()
 
 
-def _call(builder, address, arguments, width):
-    function_type = ir.FunctionType(ir.VoidType(), [POINTER] + [I64] * width)
-    function = builder.inttoptr(address, function_type.as_pointer())
-    builder.call(function, [ir.Constant(POINTER, None), *arguments])
+def call_address(builder, address, result, *arguments):
+    """Emit a call of the function at an address, which takes and returns values of these types."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
 
 
 def smaller(x, y):
@@ -69,10 +69,8 @@ def call_tile(
 
     def codegen(context, builder, sig, args):
         start = builder.load(word(builder, args[0], args[1]), typ=I64)
-        kind = ir.FunctionType(ir.IntType(32), [POINTER] * 3 + [I64] * 12)
         result, nothing = cgutils.alloca_once(builder, POINTER), ir.Constant(POINTER, None)
-        first = builder.bitcast(result, POINTER), nothing, nothing
-        builder.call(builder.inttoptr(start, kind.as_pointer()), [*first, *args[1:]])
+        call_address(builder, start, ir.IntType(32), builder.bitcast(result, POINTER), nothing, nothing, *args[1:])
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 13), codegen
@@ -83,7 +81,7 @@ def call_stage(context, function, table, rows, vectors):
     """Call a stage's pointwise function at an address, see :mod:`rnnbench.kernels.pointwise`."""
 
     def codegen(context, builder, sig, args):
-        _call(builder, args[0], args[1:], 3)
+        call_address(builder, args[0], ir.VoidType(), ir.Constant(POINTER, None), *args[1:])
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), codegen

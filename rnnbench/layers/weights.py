@@ -94,8 +94,8 @@ def accumulate(layer, grads: Mapping[str, np.ndarray], added: Known | None, raw:
     grads |= {key: _stacked([one[key] for one in each]) for key in each[0]}
     if layer.bias == "torch":
         whole = grads.pop("bias")
-        for key, own, rows in layer.layout.torch_bias_spans:
-            layer.led(layer.grads[key])[:, own] += whole[:, rows]
+        for rows, part in Known.of(layer, "grads", layer.grads, fixed).sums:
+            part += whole[:, rows]
     for key, grad in grads.items():
         if key not in fixed:
             layer.grads[key] += layer.bare(grad)
