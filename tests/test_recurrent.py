@@ -117,6 +117,22 @@ def test_edited_parameters_are_used_by_the_next_forward(device):
     np.testing.assert_array_equal(before[0], after[0])  # h starts at 0
 
 
+@pytest.mark.parametrize("bias", [True, "torch"])
+def test_arrays_that_drivers_take_copies_of_may_be_edited_too(bias):
+    """In Fortran's order: what was copied for one call must not be taken for the next, nor gradients stay in a copy."""
+    layer, plain = (Recurrent("lstm", 5, 8, bias=bias, seed=0) for _ in range(2))
+    for arrays in (layer.params, layer.grads):
+        arrays["weight_hh"] = np.asfortranarray(arrays["weight_hh"])
+    x = np.random.default_rng(0).normal(size=(4, 3, 5)).astype("float32")
+    for factor in (1, 0.5):
+        for one in (layer, plain):
+            one.params["weight_hh"] *= factor
+            y, _ = one.forward(x)
+            one.backward(y)
+        np.testing.assert_array_equal(layer.forward(x)[0], y)
+        np.testing.assert_equal(layer.grads, plain.grads)
+
+
 def test_replaced_parameters_of_any_memory_order_are_used(device):
     layer = make(device=device)
     x, _ = data(layer)
