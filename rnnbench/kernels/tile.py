@@ -154,7 +154,7 @@ class _Emitter:
         b, width = self.builder, self.lanes * self.size
         a, stride, count = (self.load(part, I64(8 * i), I64) for i in range(3))
         if self.a_contiguous:  # rows of A a stride apart, k in steps of one number
-            a_rows = [b.add(a, b.mul(stride, b.add(self.row, I64(r)))) for r in range(rows)]
+            a_rows = [self.hidden(b.add(a, b.mul(stride, b.add(self.row, I64(r))))) for r in range(rows)]
         else:
             a = b.add(a, b.mul(self.row, I64(self.size)))
         panels = [b.add(panel, b.mul(self.b_panels, I64(p))) for p in range((vectors + PANEL - 1) // PANEL)]
@@ -181,9 +181,13 @@ class _Emitter:
 
         going = lambda values: b.icmp_signed("<", values[0], count)  # noqa: E731
         (_, *sums), branch = self.loop("k", [I64(0), *sums], going, one)
-        sums_of_a_turn = rows * vectors  # what many of them take hides the loop's own instructions
-        self.unroll(branch, 1 if sums_of_a_turn >= 12 else 2 if sums_of_a_turn > 4 else 4)
+        self.unroll(branch, 4 if rows * vectors <= 12 else 2)  # as code grows, so does the time to compile it
         return [b.add(part, I64(PARTS_BYTES)), b.add(panel, b.mul(count, I64(PANEL * width))), *sums]
+
+    def hidden(self, value):
+        """The same number, of which LLVM knows nothing: it would go from row to row by an addition each, all in turn."""
+        kind = ir.FunctionType(I64, [I64])
+        return self.builder.call(ir.InlineAsm(kind, "", "=r,0"), [value])
 
     def unroll(self, branch, count):
         module = self.builder.module
