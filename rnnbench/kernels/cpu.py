@@ -23,7 +23,6 @@ from rnnbench.kernels.program import BEFORE, TRUNCATE
 from rnnbench.kernels.reference import row_lengths
 from rnnbench.kernels.split import Split, split_of, walk, want_tiles
 
-FEW_ROWS = 6  # of a block, up to which the input's products are made for all steps at once
 PLANS = 128  # kept per layout
 
 
@@ -138,7 +137,7 @@ def _found(layout, prepared, x, active, fed, keep):
         return found
     sizes = planned(layout, (dtype, *shape, x.ndim == 3), lambda: Sizes(layout, dtype, *shape, x.ndim == 3))
     split = split_of(sizes, np.ascontiguousarray(active, np.int64), count)
-    few = split.most <= FEW_ROWS and sizes.steps > 1
+    few = 2 * split.most <= sizes.engine.most and sizes.steps > 1  # half a tile: steps fill it, which rows do not
     words = "forward", prepared.packing, sizes, keep, fed, few
     plan = planned(layout, words, lambda: ForwardPlan(sizes, prepared.packing, keep, fed, few))
     want_tiles(sizes, split.counts, plan.bands)
