@@ -41,13 +41,14 @@ def shapes(widest: int = 8) -> tuple[tuple[int, int], ...]:
     """Return the (rows, vectors) that are unrolled; few rows come with many vectors to hide the latency.
 
     Weight gradients go panel by panel, and so need none that is wider.
-    Sums and, if more than one row uses them, the vectors of B have to fit the registers.
+    The sums have to fit the registers, with what many of them take: the numbers of A or the vectors of B, which are
+    fewer, and one of the others. Three rows of eight vectors would, but were slower than of four.
     """
     return tuple(
         (rows, vectors)
         for rows in range(1, max_rows() + 1)
-        for vectors in (8, 4, 2, 1)
-        if vectors <= widest and rows * vectors + (vectors if rows > 1 else 0) < host.registers()
+        for vectors in ((8, 4, 2, 1) if rows < 3 else (4, 2, 1))
+        if vectors <= widest and rows * vectors + min(rows, vectors) < host.registers()
     )
 
 
@@ -163,20 +164,21 @@ class _Emitter:
             k, *sums = values
             k_b = b.mul(k, I64(PANEL * width))
             k_a = b.mul(k, I64(self.size) if self.a_contiguous else stride)
-            columns = [
-                self.load(panels[v // PANEL], b.add(k_b, I64(v % PANEL * width)), self.vector) for v in range(vectors)
-            ]
-            totals = []
-            for r in range(rows):
-                if self.a_contiguous:
-                    number = self.load(a_rows[r], k_a, self.scalar)
-                else:
-                    number = self.load(b.add(a, k_a), I64(r * self.size), self.scalar)
-                spread = self.broadcast(number)
-                totals += [
-                    call_llvm(b, "llvm.fmuladd", self.vector, spread, columns[v], sums[r * vectors + v])
-                    for v in range(vectors)
-                ]
+
+            def number(r):
+                address = (a_rows[r], k_a) if self.a_contiguous else (b.add(a, k_a), I64(r * self.size))
+                return self.broadcast(self.load(*address, self.scalar))
+
+            def column(v):
+                return self.load(panels[v // PANEL], b.add(k_b, I64(v % PANEL * width)), self.vector)
+
+            first, then = (number, column) if rows < vectors else (column, number)
+            kept, totals = [first(i) for i in range(min(rows, vectors))], list(sums)
+            for j in range(max(rows, vectors)):
+                passing = then(j)
+                for i, value in enumerate(kept):
+                    at = i * vectors + j if rows < vectors else j * vectors + i
+                    totals[at] = call_llvm(b, "llvm.fmuladd", self.vector, value, passing, sums[at])
             return [b.add(k, I64(1)), *totals]
 
         going = lambda values: b.icmp_signed("<", values[0], count)  # noqa: E731
@@ -185,7 +187,7 @@ class _Emitter:
         return [b.add(part, I64(PARTS_BYTES)), b.add(panel, b.mul(count, I64(PANEL * width))), *sums]
 
     def hidden(self, value):
-        """The same number, of which LLVM knows nothing: it would go from row to row by an addition each, all in turn."""
+        """The same number, of which LLVM knows nothing: else it goes from row to row by additions, one by one."""
         kind = ir.FunctionType(I64, [I64])
         return self.builder.call(ir.InlineAsm(kind, "", "=r,0"), [value])
 
