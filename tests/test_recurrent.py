@@ -118,9 +118,10 @@ def test_edited_parameters_are_used_by_the_next_forward(device):
 
 
 @pytest.mark.parametrize("bias", [True, "torch"])
-def test_arrays_that_drivers_take_copies_of_may_be_edited_too(bias):
+@pytest.mark.parametrize("cell", ["lstm", "antisymmetric"])  # without and with a weight map
+def test_arrays_that_drivers_take_copies_of_may_be_edited_too(cell, bias):
     """In Fortran's order: what was copied for one call must not be taken for the next, nor gradients stay in a copy."""
-    layer, plain = (Recurrent("lstm", 5, 8, bias=bias, seed=0) for _ in range(2))
+    layer, plain = (Recurrent(cell, 5, 8, bias=bias, seed=0) for _ in range(2))
     for arrays in (layer.params, layer.grads):
         arrays["weight_hh"] = np.asfortranarray(arrays["weight_hh"])
     x = np.random.default_rng(0).normal(size=(4, 3, 5)).astype("float32")

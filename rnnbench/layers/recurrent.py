@@ -245,8 +245,7 @@ class Recurrent(Layer):
         self._use(tape)
         back = stretches.backward if checkpointed else self._driver.backward
         added = weights.added_to(self)
-        arrays = None if added is None else added.arrays
-        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx, grads=arrays)
+        dx, dinitial, grads = back(saved.kernel, dy, dfinal, truncate, need_dx=need_dx, grads=added.arrays)
         weights.accumulate(self, grads, added, saved.raw)
         for name in saved.learned:
             self.grads[f"initial_{name}"] += self.bare(cuda_host.on_host(dinitial[name]).sum(axis=(1, 2)))
