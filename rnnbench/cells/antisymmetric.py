@@ -19,8 +19,6 @@ Source: B. Chang, M. Chen, E. Haber and E. H. Chi, AntisymmetricRNN: A Dynamical
 Networks, ICLR 2019. R, the paper's W, starts normal with variance 1/H.
 """
 
-import numpy as np
-
 from rnnbench.cells._number import number
 from rnnbench.contract import Cell, Gate, Stage, Vector, WeightMap, choose
 from rnnbench.ops import const, d_sigmoid, d_tanh, sigmoid, tanh
@@ -31,7 +29,9 @@ def antisymmetric(gamma):
 
     def used(raw):
         r = raw["weight_hh"]
-        return {"weight_hh": r - r.T - r.dtype.type(gamma) * np.eye(len(r), dtype=r.dtype)}
+        matrix = r - r.T
+        matrix.flat[:: len(r) + 1] -= r.dtype.type(gamma)  # the diagonal
+        return {"weight_hh": matrix}
 
     def gradient(raw, dused):
         g = dused["weight_hh"]
