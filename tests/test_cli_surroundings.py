@@ -10,7 +10,7 @@ import pytest
 from toy_experiments import TOY, call, write_toy
 
 import rnnbench
-from rnnbench.runner import discovery
+from rnnbench.runner import discovery, doctor
 
 TOYS = ("--experiments", "toys")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(rnnbench.__file__).parents[1])}
@@ -37,6 +37,43 @@ def test_output_or_errors_may_be_closed(tmp_path):
     folder = write_toy(tmp_path / "toys")
     done = closed(2, "run", "toy", "--experiments", str(folder), "--results", str(tmp_path / "results"))
     assert done.stdout == b"2 trials: 2 ok; 0 had a result already\n"
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["list devices", "list cells --json", "--help"])
+def test_an_output_that_cannot_be_written_is_one_sentence_and_a_closed_pipe_none(arguments, buffered):
+    command = [sys.executable, "-m", "rnnbench", *arguments.split()]
+    environment = ENVIRONMENT | {"PYTHONUNBUFFERED": buffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"rnnbench: the output can't be written: No space left on device\n"
+
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as pipe:
+        done = subprocess.run(command, env=environment, stdout=pipe, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_an_error_of_something_else_than_the_output_is_raised(bench, monkeypatch):
+    def broken(_):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(doctor, "examine", broken)
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        bench("doctor")
+
+
+def test_an_interrupt_is_told_in_one_sentence(bench, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "examine", interrupt)
+    assert bench("doctor") == (130, "", "rnnbench: interrupted; the stored results are whole\n")
+    code, _, err = bench("run", "toy", *TOYS, "--set", "mode=interrupt")
+    assert code == 130 and err.count("interrupted") == 1
+    assert err.endswith("what had ended is stored, and the same command goes on from there\n")
 
 
 def test_letters_that_the_terminal_lacks_are_spelt_out():

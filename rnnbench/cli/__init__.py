@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from rnnbench.cli import options, trials
 from rnnbench.cli.say import say
@@ -20,7 +21,22 @@ from rnnbench.runner.errors import UserError, closest
 
 KINDS = ("cells", "tasks", "experiments", "devices")
 
+INTERRUPTED = 130  # what shells give for Ctrl-C
+
+
+class _Commands(TyperGroup):
+    """The commands, which tell of a Ctrl-C: Typer itself ends without a word."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted; the stored results are whole")
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -31,17 +47,37 @@ def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage, 130 interrupted."""
     _open_streams()
     try:
-        code = app(standalone_mode=False)
+        code = _call()
+        sys.stdout.flush()
+    except OSError as error:
+        if not _stdout_fails():
+            raise
+        if not isinstance(error, BrokenPipeError):  # who has stopped reading knows
+            say(f"the output can't be written: {error.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left when Python ends
+        code = 1
+    sys.exit(code)
+
+
+def _call() -> int:
+    """The exit code of the command that the user has given."""
+    try:
+        return app(standalone_mode=False) or 0
     except UserError as error:
         say(str(error))
-        code = 2
+        return 2
     except typer.TyperException as error:
         say(f"{error.format_message()} (see rnnbench --help)")
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        say("interrupted")
-        code = 130
-    sys.exit(code or 0)
+        return error.exit_code
+
+
+def _stdout_fails() -> bool:
+    """Whether the output is what can't be written: then it can't be written again."""
+    try:
+        print(flush=True)
+    except OSError:
+        return True
+    return False
 
 
 def _open_streams() -> None:
