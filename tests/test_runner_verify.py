@@ -119,3 +119,29 @@ def test_damage_is_a_problem(made):
     path = made[1].committed_path("toy")
     path.write_text(path.read_text().replace('"norm": [1.0', '"norm": [1.5', 1))
     assert "its checksum doesn't fit its content" in problems(made[2](trials=0))[0]
+
+
+@pytest.fixture
+def made_with_a_cell(made, tmp_path):
+    """The cell's file, beside four results more, and a function that tells what is said of the code of all of them."""
+    folder, store, findings = made
+    cell = tmp_path / "mine.py"
+    cell.write_text("")
+    trials = campaign.plan([find_experiments(folder)["toy"]], "quick", "cpu", 1, {}, (cell,))
+    campaign.run(store, trials, executors.serial)
+    campaign.commit(store, trials, whole=True)
+    return cell, lambda **options: [words for _, words in findings(trials=0, **options) if "file" in words]
+
+
+def test_results_made_with_cells_are_held_against_the_cells_that_they_name(made_with_a_cell):
+    cell, told = made_with_a_cell
+    assert told() == ["4 of 16 trials were made with files of cells that were not given: --cells mine.py"]
+    assert told(cells=(cell,)) == []
+    cell.write_text("# changed")
+    assert told(cells=(cell,)) == ["4 of 16 trials were made by another version of the experiment's or a cell's file"]
+
+
+def test_a_trial_is_run_again_with_its_cells_alone(made, made_with_a_cell):
+    cell, _ = made_with_a_cell
+    for given, count in (((), 4), ((cell,), 8)):
+        assert sum("run again" in words for _, words in made[2](trials=99, cells=given)) == count

@@ -119,6 +119,12 @@ def extra_options(
     return shlex.join(words)
 
 
+def cells_of(options: str) -> tuple[str, ...]:
+    """The names of the cell files among the options of `extra_options`, in their order."""
+    words = shlex.split(options)
+    return tuple(value for name, value in zip(words[::2], words[1::2], strict=True) if name == "--cells")
+
+
 def run(
     store: Store,
     trials: Sequence[Trial],

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnbench.runner.campaign import cells_of
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError, first_line
 from rnnbench.runner.frames import frame
@@ -68,29 +70,48 @@ def verify(
             continue
         try:
             module = experiment.load()
-            code = code_hash(experiment, cells)
         except UserError as error:
             yield Finding(BAD, experiment.name, str(error))
             continue
-        yield from _origin(experiment, records, code)
+        yield from _origin(experiment, records, cells)
         yield from _choices(experiment.name, module, records)
         if not experiment.timed:
-            drawn.append([(experiment, r) for r in records if _can_run_again(r, seconds)])
+            drawn.append([(experiment, r) for r in records if _can_run_again(r, seconds, cells)])
     for experiment, record in _draw([some for some in drawn if some], trials, random.Random(seed)):
         yield _again(experiment, record)
 
 
-def _origin(experiment: Experiment, records: Sequence[Mapping], code: str) -> Iterator[Finding]:
+def _origin(experiment: Experiment, records: Sequence[Mapping], cells: Sequence[Path]) -> Iterator[Finding]:
     """Whether one can tell which code made the results."""
     total = len(records)
     yield Finding(GOOD, experiment.name, f"{total} trials, their checksums and schema are right")
-    for words, count in (
-        ("were made by code outside of a checkout", sum(r["provenance"].get("commit") is None for r in records)),
-        ("were made with uncommitted changes", sum(bool(r["provenance"].get("dirty")) for r in records)),
-        ("were made by another version of the experiment's file", sum(r["code"] != code for r in records)),
-    ):
-        if count:
+    told = Counter(
+        {
+            "were made by code outside of a checkout": sum(r["provenance"].get("commit") is None for r in records),
+            "were made with uncommitted changes": sum(bool(r["provenance"].get("dirty")) for r in records),
+        }
+    )
+    for (code, used), count in Counter((r["code"], _cells(r)) for r in records).items():
+        told[_other_code(experiment, code, used, cells)] += count
+    for words, count in told.items():
+        if words and count:
             yield Finding(TOLD, experiment.name, f"{count} of {total} trials {words}")
+
+
+def _cells(record: Mapping) -> tuple[str, ...]:
+    """The names of the user's cell files that a trial was made with."""
+    return cells_of(record["provenance"].get("options", ""))
+
+
+def _other_code(experiment: Experiment, code: str, used: Sequence[str], cells: Sequence[Path]) -> str | None:
+    """How the code that made results differs from what is here; None where it is the same."""
+    given = {path.name: path for path in cells}
+    if missing := [name for name in used if name not in given]:
+        return f"were made with files of cells that were not given: --cells {' --cells '.join(missing)}"
+    if code == code_hash(experiment, tuple(given[name] for name in used)):
+        return None
+    whose = "experiment's or a cell's" if used else "experiment's"
+    return f"were made by another version of the {whose} file"
 
 
 def _choices(name: str, module: object, records: Sequence[Mapping]) -> Iterator[Finding]:
@@ -115,9 +136,10 @@ def _choices(name: str, module: object, records: Sequence[Mapping]) -> Iterator[
         yield Finding(GOOD, name, f"{len(chosen)} settings are those that its search of {len(searched)} trials chose")
 
 
-def _can_run_again(record: Mapping, seconds: float) -> bool:
-    """It ended well and soon, and is no search's: those choose, and nothing is claimed on them."""
-    return record["status"] == "ok" and record["seconds"] <= seconds and SEARCH not in record["presets"]
+def _can_run_again(record: Mapping, seconds: float, cells: Sequence[Path]) -> bool:
+    """It ended well and soon, its cells are given, and it is no search's: those choose, nothing is claimed of them."""
+    given = {path.name for path in cells}.issuperset(_cells(record))
+    return given and record["status"] == "ok" and record["seconds"] <= seconds and SEARCH not in record["presets"]
 
 
 def _draw(groups: list[list], count: int, rng: random.Random) -> list:
