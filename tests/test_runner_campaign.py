@@ -1,6 +1,10 @@
 """Runs: what is skipped, what is run again, what is committed."""
 
 import functools
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 from toy_experiments import TOY, toy_trials, write_toy
@@ -153,14 +157,39 @@ def test_status_tells_what_a_live_run_works_on(store, folder):
     assert (row["running"], row["to_do"]) == (0, 5)
 
 
-def test_notes_of_dead_runs_are_passed_over(store):
+def test_notes_of_dead_runs_are_removed(store):
     with announced(store, ["k"], 1):
         (note,) = (store.local / ".running").iterdir()
-        note.write_text('{"pid": 4194305, "workers": 1, "keys": ["k"]}')  # above the largest pid
-        assert in_hand(store) == []
-        for text in ("half", "[1]", '{"pid": 1e30}', '{"pid": 1' + 30 * "0" + "}"):
+        alive = json.loads(note.read_text())
+        assert in_hand(store) == [(1, ["k"])]
+        later = alive | {"began": "7"}  # the number of the process has another one now
+        ended = alive | {"pid": 4194305}  # above the largest pid
+        odd = ("half", "[1]", "{}", '{"pid": 1e30, "began": null}', '{"pid": 1' + 30 * "0" + ', "began": 1}')
+        for text in (json.dumps(later), json.dumps(ended), *odd):
             note.write_text(text)
-            assert in_hand(store) == []
+            assert in_hand(store) == [] and not note.exists()
+
+
+def test_a_killed_run_is_not_running_even_before_its_parent_knows(store):
+    code = (
+        "import pathlib, sys, time\n"
+        "from rnnbench.runner import running, store\n"
+        "with running.announced(store.Store(pathlib.Path(sys.argv[1])), ['k'], 1):\n"
+        "    print(flush=True)\n"
+        "    time.sleep(100)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code, str(store.root)], stdout=subprocess.PIPE)
+    with run:
+        run.stdout.readline()
+        assert in_hand(store) == [(1, ["k"])]
+        run.kill()
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+        assert in_hand(store) == [] and not list((store.local / ".running").iterdir())
+
+
+def test_notes_are_no_results(store):
+    with announced(store, ["k"], 1):
+        assert store.experiments() == []
 
 
 def test_a_pool_resumes_what_one_process_began(store, folder):

@@ -208,7 +208,7 @@ class Store:
     def experiments(self) -> list[str]:
         """The names of all experiments that have results here, whether or not their file still exists."""
         committed = {path.stem for path in self.root.glob("*.json")}
-        local = {path.name for path in self.local.glob("*") if path.is_dir() and any(path.glob("*.json"))}
+        local = {path.name for path in self.local.glob("[!.]*") if path.is_dir() and any(path.glob("*.json"))}
         return sorted(committed | local)
 
 
