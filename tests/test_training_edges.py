@@ -1,5 +1,6 @@
 """Training: replicas that could meet, trainers that share something, checkpoints, and what must be refused."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_a_checkpoint_goes_on_bit_for_bit_whatever_seed_the_trainer_had(tmp_path
     other.load(tmp_path / "run.npz")
     np.testing.assert_equal(other.run(5).arrays(), one.run(5).arrays())
     np.testing.assert_array_equal(one.flat.values, other.flat.values)
+
+
+@pytest.mark.parametrize("options", [{"stopping": Stopping(every=2, size=40, wrong=1e-3)}, {"window": 3}])
+@pytest.mark.parametrize("seed", [0, [0, 1]])
+def test_a_copy_of_a_trainer_goes_on_bit_for_bit_and_on_its_own(seed, options):
+    one = trainer(seed, **options)
+    one.run(4)
+    other, before = copy.deepcopy(one), one.flat.values.copy()
+    other.run(5)
+    np.testing.assert_array_equal(one.flat.values, before)
+    np.testing.assert_equal(one.run(5).arrays(), other.history.arrays())
+    np.testing.assert_equal(one.network.parameters(), other.network.parameters())
+    assert (one.flat.values != before).any()
 
 
 def test_a_damaged_checkpoint_is_refused_and_changes_nothing(tmp_path):

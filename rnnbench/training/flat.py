@@ -32,6 +32,7 @@ class Flat:
     """
 
     def __init__(self, network: Layer):
+        self.network = network
         params, grads, fixed = network.parameters(), network.gradients(), network.fixed()
         trained = [path for path in params if path not in fixed]
         ends = np.cumsum([0, *(params[path].size // network.copies for path in trained)])
@@ -49,14 +50,18 @@ class Flat:
                 arrays[path] = network.bare(buffer[:, place].reshape(network.copies, *_one(network, arrays[path])))
         network.bind(params, grads)
 
-    def check(self, network: Layer) -> None:
-        """Refuse a network whose arrays are no longer those of the buffers, which would train nothing.
+    def __reduce__(self):
+        """A copy is that of the network's copy: copies of views are views no more."""
+        return type(self), (self.network,)
+
+    def check(self) -> None:
+        """Refuse to go on where the network's arrays are no longer those of the buffers, which would train nothing.
 
         Raises
         ------
         RuntimeError
         """
-        for arrays, buffer in ((network.parameters(), self.values), (network.gradients(), self.grads)):
+        for arrays, buffer in ((self.network.parameters(), self.values), (self.network.gradients(), self.grads)):
             for path, place in self.places.items():
                 if arrays[path].size and not np.may_share_memory(arrays[path], buffer[:, place]):
                     raise RuntimeError(

@@ -131,7 +131,7 @@ class Trainer:
         History
         """
         steps = arguments.integer("steps", steps, 0)
-        self.flat.check(self.network)
+        self.flat.check()
         with blas.one_thread():
             for _ in range(steps):
                 if not self.active.any():
