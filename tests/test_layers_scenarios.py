@@ -89,6 +89,8 @@ def test_what_cannot_be_delayed_is_refused():
         Delayed(Network.build("lstm", I, O, H, readout="last", **SHARED), 2).forward(draw(T, B, I))
     with pytest.raises(ValueError, match=r"x: got \(4,\), expected an array \(T, B, ...\)"):
         Delayed(Embedding(2, 2), 2).forward(np.zeros(4, int))
+    with pytest.raises(TypeError, match="x: got a masked array, expected an array without a mask"):
+        Delayed(Dense(I, 2, dtype="float64"), 2).forward(np.ma.array(draw(T, B, I)))
 
 
 # ---- one to many ----

@@ -91,6 +91,9 @@ def test_bad_arguments_are_refused():
     model = NGram(2, 3)
     with pytest.raises(ValueError, match="got words from 0 to 3, expected 0 to 2"):
         model.fit([np.array([0, 3])])
+    for ask in (lambda given: model.fit([given]), model.probabilities):
+        with pytest.raises(TypeError, match="got a masked array, expected an array without a mask"):
+            ask(np.ma.zeros(3, np.int64))
     with pytest.raises(TypeError, match="expected a 1-D NumPy array of integers"):
         model.fit([np.array([0.5])])
     with pytest.raises(ValueError, match="word: got 3"):

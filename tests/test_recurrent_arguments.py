@@ -142,6 +142,34 @@ def test_backward(given, error, message):
     assert not any(g.any() for g in layer.grads.values())
 
 
+@pytest.mark.parametrize("device", ["reference", "cpu"])
+def test_masked_arrays_are_refused(device):
+    """A kernel would read the numbers that the mask takes out."""
+    layer = Recurrent("lstm", I, H, device=device)
+    refused = {
+        "x": ((np.ma.array(X),), {}),
+        r"state\['c'\]": ((X, {"c": np.ma.array(ROW)}), {}),
+        "lengths": ((X,), {"lengths": np.ma.array([T, 1], mask=[0, 1])}),
+        r"feed\['h'\] values": ((X,), {"feed": {"h": (np.ma.array(DY), MASK)}}),
+        r"feed\['h'\] mask": ((X,), {"feed": {"h": (DY, np.ma.array(MASK))}}),
+    }
+    for name, (given, options) in refused.items():
+        with pytest.raises(TypeError, match=f"^{name}: got a masked array, expected an array without a mask"):
+            layer.forward(*given, **options)
+    symbols = np.ma.masked_equal(np.zeros((T, B), np.int64), 0)
+    with pytest.raises(TypeError, match="x: got a masked array"):
+        layer.forward(symbols)
+    layer.forward(X)
+    with pytest.raises(TypeError, match="dy: got a masked array"):
+        layer.backward(np.ma.array(DY))
+    layer.grads["bias"] = np.ma.array(layer.grads["bias"])
+    with pytest.raises(TypeError, match=r"grads\['bias'\]: got a masked array"):
+        layer.backward(DY)
+    layer.params["bias"] = np.ma.array(layer.params["bias"])
+    with pytest.raises(TypeError, match=r"params\['bias'\]: got a masked array"):
+        layer.forward(X)
+
+
 def test_backward_of_the_last_step_only():
     layer = make()
     layer.forward(X, outputs="last")

@@ -185,6 +185,17 @@ def test_every_file_is_found_by_its_name():
         training.__getattr__("loses")
 
 
+@pytest.mark.parametrize("name", ["x", "target", "mask"])
+def test_a_tasks_masked_arrays_are_refused(name):
+    def generate(rng, size, length):
+        batch = TASK.generate(rng, size, length)
+        return replace(batch, **{name: np.ma.array(getattr(batch, name))})
+
+    masked = Trainer(network(), replace(TASK, generate=generate), length=4)
+    with pytest.raises(TypeError, match="batch of the task: got a masked array, expected an array without a mask"):
+        masked.run(1)
+
+
 def test_parameters_that_share_an_array_are_refused():
     """As views of one buffer they would be two, and be trained apart without a word."""
     network = Chain(Dense(2, 2), Dense(2, 2))

@@ -110,6 +110,10 @@ def test_no_scored_position_is_no_loss():
         ({"target": np.full((2, 3), 5)}, ValueError, "target: got class 5, expected 0 to 4"),
         ({"target": np.full((2, 3), -1)}, ValueError, "target: got class -1"),
         ({"mask": np.ones((2, 2), bool)}, ValueError, "mask: got shape"),
+        ({"y": np.ma.zeros((2, 3, 5))}, TypeError, "y: got a masked array, expected an array without a mask"),
+        ({"target": np.ma.zeros((2, 3), np.int64)}, TypeError, "target: got a masked array"),
+        ({"kind": "squared", "target": np.ma.zeros((2, 3, 5))}, TypeError, "target: got a masked array"),
+        ({"mask": np.ma.ones((2, 3), bool)}, TypeError, "mask: got a masked array"),
     ],
 )
 def test_bad_input_is_refused(change, error, told):

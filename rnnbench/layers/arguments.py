@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+from numpy.ma import MaskedArray
 
 from rnnbench.contract import LEARNED
 from rnnbench.kernels import cuda_host, memory
@@ -96,6 +97,13 @@ def torch_bias(layout):
         )
 
 
+def unmasked(name, value):
+    """Return `value`, or refuse a masked array: kernels read the numbers, and its mask would be lost."""
+    if isinstance(value, MaskedArray):
+        raise TypeError(f"{name}: got a masked array, expected an array without a mask")
+    return value
+
+
 def array(name, value, shape, dtype, device="cpu"):
     """Return `value` as a contiguous array of exactly this shape and dtype; None in `shape` is any size.
 
@@ -105,7 +113,7 @@ def array(name, value, shape, dtype, device="cpu"):
     ------
     TypeError, ValueError
     """
-    if not isinstance(value, np.ndarray):
+    if not isinstance(unmasked(name, value), np.ndarray):
         value = device_array(name, value, dtype, device)
     if value.dtype != dtype:
         raise TypeError(f"{name}: got dtype {value.dtype}, expected {dtype}")
@@ -116,8 +124,9 @@ def array(name, value, shape, dtype, device="cpu"):
 
 
 def is_like(value, shape, dtype):
-    """Whether `value` is a NumPy array of this shape and dtype."""
-    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype == dtype
+    """Whether `value` is a NumPy array of this shape and dtype, and has no mask."""
+    plain = isinstance(value, np.ndarray) and not isinstance(value, MaskedArray)
+    return plain and value.shape == shape and value.dtype == dtype
 
 
 def _fits(given, shape):
@@ -132,7 +141,7 @@ def features(name, value, lead, size, dtype):
 
 def symbols(name, value, size, lead=()):
     """Return symbols, integers from 0 to size - 1 with the leading axes `lead`, as int64; or refuse them."""
-    if not isinstance(value, np.ndarray) or not np.issubdtype(value.dtype, np.integer):
+    if not isinstance(unmasked(name, value), np.ndarray) or not np.issubdtype(value.dtype, np.integer):
         got = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{name}: got {got}, expected a NumPy array of integers (symbols)")
     if value.shape[: len(lead)] != lead:
@@ -155,7 +164,7 @@ def check_params(layer):
 def row_order(lengths, steps, rows):
     """Return each row's length, and the rows sorted by it, longest first."""
     try:
-        lengths = np.asarray(lengths)
+        lengths = np.asarray(unmasked("lengths", lengths))
     except ValueError:
         lengths = np.asarray(None)
     if lengths.shape != (rows,) or not (np.issubdtype(lengths.dtype, np.integer) or rows == 0):
@@ -340,7 +349,7 @@ def feeds(layer, order, given):
         values = array(f"feed[{name!r}] values", pair[0], shape, layer.dtype, layer.device)
         if cuda_host.on_device(pair[1]):
             raise TypeError(f"feed[{name!r}] mask: got {type(pair[1]).__name__} on the GPU, expected a NumPy array")
-        mask = np.asarray(pair[1])
+        mask = np.asarray(unmasked(f"feed[{name!r}] mask", pair[1]))
         if mask.dtype != bool or mask.shape not in ((steps,), (steps, rows)):
             raise ValueError(
                 f"feed[{name!r}] mask: got {mask.dtype} of shape {mask.shape}, "

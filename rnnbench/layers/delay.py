@@ -46,7 +46,7 @@ class Delayed(Layer):
 
     def _forward(self, x, state, lengths, keep):
         axis = len(self.lead)
-        if not isinstance(x, np.ndarray) or x.ndim < axis + 2:
+        if not isinstance(arguments.unmasked("x", x), np.ndarray) or x.ndim < axis + 2:
             raise ValueError(f"x: got {getattr(x, 'shape', type(x).__name__)}, expected an array (T, B, ...)")
         x, ended = self.led(x), None
         steps, rows = x.shape[1:3]

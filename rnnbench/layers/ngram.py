@@ -67,7 +67,8 @@ class NGram:
 
     def probabilities(self, context):
         """Return P(w | context) of all words, (V,); only the last n - 1 symbols count, fewer are a sequence's start."""
-        context = tuple(self._checked("context", np.asarray(context, np.int64 if len(context) == 0 else None)).tolist())
+        given = np.asanyarray(context, np.int64 if len(context) == 0 else None)
+        context = tuple(self._checked("context", given).tolist())
         start = (self.vocabulary,) * max(self.order - 1 - len(context), 0)
         return self._given((*start, *context)[len(start) + len(context) - self.order + 1 :])
 
@@ -122,6 +123,7 @@ class NGram:
         return np.unique(np.concatenate(windows), axis=0, return_counts=True)
 
     def _checked(self, name, sequence):
+        sequence = arguments.unmasked(name, sequence)
         if not isinstance(sequence, np.ndarray) or sequence.ndim != 1 or not np.issubdtype(sequence.dtype, np.integer):
             raise TypeError(f"{name}: got {type(sequence).__name__}, expected a 1-D NumPy array of integers")
         if len(sequence) and not (sequence.min() >= 0 and sequence.max() < self.vocabulary):

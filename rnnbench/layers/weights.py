@@ -77,6 +77,7 @@ def check_grads(layer) -> None:
     for key, value in layer.params.items():
         grad = layer.grads.get(key)
         if not (arguments.is_like(grad, value.shape, layer.dtype) and grad.flags.writeable):
+            arguments.unmasked(f"grads[{key!r}]", grad)
             got = f"{grad.dtype} of shape {grad.shape}" if isinstance(grad, np.ndarray) else type(grad).__name__
             raise ValueError(f"grads[{key!r}]: got {got}, expected a writeable {layer.dtype} of shape {value.shape}")
 

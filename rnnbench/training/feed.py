@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnbench.kernels import memory
+from rnnbench.layers import arguments
 from rnnbench.tasks import Batch, Task
 
 MOST_STEPS = 64  # drawn together
@@ -179,5 +180,6 @@ def _stack(values, groups, steps, dtype):
     shape = groups, len(values), steps, first.shape[1] // groups, *first.shape[2:]
     out = (memory.empty if even else memory.zeros)(shape, kind)
     for r, value in enumerate(values):
+        arguments.unmasked("batch of the task", value)
         out[:, r, : len(value)] = value.reshape(len(value), groups, -1, *first.shape[2:]).swapaxes(0, 1)
     return out

@@ -63,7 +63,7 @@ def loss(kind, y, target, mask=None, *, mean="batch", replicas=False):
     """
     arguments.one_of("loss", kind, tuple(KINDS))
     arguments.one_of("mean", mean, MEANS)
-    if not isinstance(y, np.ndarray) or y.dtype not in NUMBA_TYPES:
+    if not isinstance(arguments.unmasked("y", y), np.ndarray) or y.dtype not in NUMBA_TYPES:
         raise TypeError(f"y: got {getattr(y, 'dtype', type(y).__name__)}, expected a float32 or float64 array")
     if y.ndim - bool(replicas) not in (2, 3):
         axes = "(R, T, B, O) or (R, B, O)" if replicas else "(T, B, O) or (B, O)"
