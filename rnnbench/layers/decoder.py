@@ -84,7 +84,7 @@ class Decoder(Layer):
             memory, slots = state["memory"], state.get("lengths")
             c, _ = run("attention", (h, memory), lengths=None if slots is None else _column(slots))
             h, _ = run("combine", np.concatenate([c, h], axis=-1))
-            final |= {"memory": memory} | ({} if slots is None else {"lengths": slots})
+            final |= {"memory": memory.copy()} | ({} if slots is None else {"lengths": slots.copy()})
         y, _ = run("readout", h)
         return y, final, (tapes, {k: v for k, v in of.shapes(final).items() if k != "lengths"})
 

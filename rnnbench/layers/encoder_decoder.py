@@ -95,7 +95,7 @@ class EncoderDecoder(Layer):
         state = {"recurrent": final["recurrent"]}
         if self.decoder.attends:
             steps, rows = outputs.shape[-3:-1]
-            lengths = np.full(rows, steps) if lengths is None else np.asarray(lengths)
+            lengths = np.full(rows, steps) if lengths is None else np.array(lengths)
             state |= {"memory": outputs, "lengths": lengths[:, None]}
         return state, tape
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import nullcontext
 
 import numpy as np
@@ -187,7 +188,7 @@ class NeuralTuringMachine(Layer):
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         tapes, there, given, shapes = tape.saved
-        dstate = of.dstates(dstate, shapes, self.dtype)
+        dstate = copy.deepcopy(of.dstates(dstate, shapes, self.dtype))  # without steps it is what is returned
         self._use(tape)
         steps, rows = there.shape
         dy = np.zeros((self.copies, *tape.shape[-3:]), self.dtype) if dy is None else self.led(dy)
