@@ -17,7 +17,8 @@ from rnnbench.peers.workloads import PUBLISHED, WORKLOADS, Workload, make_task, 
 LSTM = "lstm"
 SECTION = 0.03  # seconds of a round, at least; before the first one as long again, which does not count
 ROWS, UNITS = 20, 32  # where neither a paper nor an experiment says anything
-# T, B and H of the smallest LSTM that an experiment trains in its preset "quick"
+# T, B and H of an LSTM about as small as those that the experiments train in their preset "quick". Chosen by hand: this
+# package may not import experiments, each of which finds its sizes in its own way, and committed times are of these.
 TRAINED = {
     "anbn": (10, 20, 8),
     "anbncn": (10, 20, 7),
