@@ -7,6 +7,7 @@ import numpy as np
 from rnnbench.layers import arguments, sequences
 from rnnbench.layers import parts as of
 from rnnbench.layers.layer import Layer
+from rnnbench.layers.order import order_of
 from rnnbench.layers.recurrent import Recurrent
 
 
@@ -99,7 +100,7 @@ class OutputRecurrence(Layer):
     def _at_once(self, x, target, state, lengths, keep):
         """All steps of all rows as the rows of one step."""
         recurrent, (steps, rows) = self.parts["recurrent"], x.shape[-3:-1]
-        order = arguments.order_of(steps, rows, lengths, False)
+        order = order_of(steps, rows, lengths, False)
         given = arguments.states_back(recurrent, order, arguments.initial_states(recurrent, order, state)[0])
         start = given.get("y", np.zeros((*self.lead, rows, self.output_size), self.dtype))
         there = sequences.running(lengths, steps, rows)
@@ -123,7 +124,7 @@ class OutputRecurrence(Layer):
 
     def _backward_at_once(self, tape, of_recurrent, there, dy, dstate, need_dx):
         recurrent, (steps, rows) = self.parts["recurrent"], there.shape
-        order = arguments.order_of(steps, rows, None, False)
+        order = order_of(steps, rows, None, False)
         given = arguments.states_back(recurrent, order, arguments.states(recurrent, order, dstate, "dstate"))
         dfinal = given.get("y", np.zeros((*self.lead, rows, self.output_size), self.dtype))
         dy = np.zeros(tape.shape, self.dtype) if dy is None else dy.copy()

@@ -18,6 +18,7 @@ from rnnbench.kernels import cuda_host
 from rnnbench.layers import arguments, freezing, initialise, weights
 from rnnbench.layers.embedding import one_hot
 from rnnbench.layers.layer import Layer
+from rnnbench.layers.order import Order, order_of
 from rnnbench.layout import Layout
 
 DEVICES = {
@@ -33,7 +34,7 @@ class Saved:
 
     kernel: Any
     raw: dict[str, np.ndarray]
-    order: arguments.Order
+    order: Order
     outputs: str
     learned: tuple[str, ...]
     symbols: bool
@@ -193,7 +194,7 @@ class Recurrent(Layer):
             x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
         if checkpoint is not None and cuda_host.on_device(x):
             raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
-        order = arguments.order_of(*x.shape[1:3], lengths, reverse)
+        order = order_of(*x.shape[1:3], lengths, reverse)
         start, learned = arguments.initial_states(self, order, state)
         fed = arguments.feeds(self, order, feed)
         if checkpoint is not None and any(cuda_host.on_device(values) for values, _ in fed.values()):
