@@ -18,7 +18,7 @@ import rnnbench
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import flat, gradients, pointwise, tile, walk
 from rnnbench.kernels.build import function_hash
-from rnnbench.kernels.translate import compile_task
+from rnnbench.kernels.emit import compile_task
 from rnnbench.ops import tanh
 
 ROOT = Path(rnnbench.__file__).parent

@@ -19,9 +19,9 @@ from rnnbench import Recurrent
 from rnnbench.kernels import cpu, split, threads
 from rnnbench.kernels.cpu import planned
 from rnnbench.kernels.crew import ASLEEP, count, look, meet
+from rnnbench.kernels.emit import compile_task
 from rnnbench.kernels.plan import Sizes
 from rnnbench.kernels.table import numbers
-from rnnbench.kernels.translate import compile_task
 
 
 @pytest.fixture(autouse=True)

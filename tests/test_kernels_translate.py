@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numba.core import types
 
 from rnnbench.kernels.build import compile_pointer
+from rnnbench.kernels.emit import compile_numbers, compile_task
 from rnnbench.kernels.program import HEADER, Program, Table
 from rnnbench.kernels.raw import larger, put_number, smaller
 from rnnbench.kernels.table import numbers, table
-from rnnbench.kernels.translate import compile_numbers, compile_task
 from rnnbench.kernels.walk import mask_after, share
 
 NUMBER = st.integers(0, 2**31)

@@ -18,8 +18,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.extending import intrinsic
 
+from rnnbench.kernels.emit import compile_numbers
 from rnnbench.kernels.raw import POINTER, call_address
-from rnnbench.kernels.translate import compile_numbers
 
 SERVE, WORK, TAKE, DISMISS = 0, 1, 2, 3
 ASLEEP, WAITING, JOB, QUIT = 0, 1, 2, 3

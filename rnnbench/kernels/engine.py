@@ -9,7 +9,7 @@ from numba.core import types
 
 from rnnbench.kernels import flat, gradients, host, pack, sweep, symbols, tile, walk
 from rnnbench.kernels.build import token
-from rnnbench.kernels.translate import compile_task
+from rnnbench.kernels.emit import compile_task
 
 NUMBA_TYPES = {np.dtype("float32"): types.float32, np.dtype("float64"): types.float64}
 

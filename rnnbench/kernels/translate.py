@@ -1,8 +1,4 @@
-"""Kernels of integers: from Python's syntax tree to LLVM, without Numba's inference of types.
-
-Numba types, lowers, optimises and assembles every function that a kernel calls on its own, 30 ms and more each, to find
-out what is known here: every number is an int64. So a kernel is emitted as it reads, with the plain functions that it
-calls, into one function that Numba compiles and keeps in its cache.
+"""From the syntax tree of a kernel of integers to LLVM, with the plain functions that it calls.
 
 A kernel may hold numbers, tables (:mod:`rnnbench.kernels.table`), intrinsics, and calls of functions of the same kind;
 ``for`` over ``range``, ``while``, ``if``, and ``return`` of numbers. ``and``, ``or`` and ``x if y else z`` evaluate
@@ -14,14 +10,11 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from functools import cache
 from types import FunctionType
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.extending import intrinsic
 
-from rnnbench.kernels.build import Build, compile_pointer, function_hash
 from rnnbench.kernels.table import TABLE, word
 
 I64, BIT = ir.IntType(64), ir.IntType(1)
@@ -31,52 +24,8 @@ OPERATORS = {
 }  # fmt: skip
 COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 
-_kernels: dict[str, FunctionType] = {}
 
-
-@cache
-def compile_task(function: FunctionType, dtype: types.Float):
-    """Compile a kernel ``(build, task)`` of a task's address, to be called by its ``address``."""
-    return compile_pointer(_of_task, types.void(_build(function, dtype), INT), emitted=True)
-
-
-@cache
-def compile_numbers(function: FunctionType, dtype: types.Float):
-    """Compile a kernel of a build and five numbers that returns a number."""
-    return compile_pointer(_of_numbers, INT(_build(function, dtype), *[INT] * 5), emitted=True)
-
-
-def _build(function, dtype):
-    body = f"{function.__module__}.{function.__qualname__}:{function_hash(function)}"
-    _kernels[body] = function
-    return Build(dtype, body)
-
-
-def _of_task(build, task):
-    _emit_task(build, task)
-
-
-def _of_numbers(build, a, b, c, d, e):
-    return _emit_numbers(build, a, b, c, d, e)
-
-
-@intrinsic
-def _emit_task(context, build, task):
-    return types.void(build, INT), _codegen
-
-
-@intrinsic
-def _emit_numbers(context, build, a, b, c, d, e):
-    return INT(build, *[INT] * 5), _codegen
-
-
-def _codegen(context, builder, sig, args):
-    function = _Kernel(context, builder.module).function(_kernels[sig.args[0].body], sig.args)
-    value = builder.call(function, args)
-    return context.get_dummy_value() if sig.return_type == types.void else value
-
-
-class _Kernel:
+class Kernel:
     """A kernel's functions in an LLVM module, each emitted when it is first called."""
 
     def __init__(self, context, module):

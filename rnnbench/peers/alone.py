@@ -9,10 +9,10 @@ from numba.core import types
 
 from rnnbench.contract import probe
 from rnnbench.kernels import memory, pointwise, threads
+from rnnbench.kernels.emit import compile_task
 from rnnbench.kernels.engine import engine
 from rnnbench.kernels.raw import call_stage, copy_bytes
 from rnnbench.kernels.table import numbers
-from rnnbench.kernels.translate import compile_task
 from rnnbench.peers import model, own
 from rnnbench.peers.tasks import Job, Task
 
