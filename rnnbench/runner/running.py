@@ -35,20 +35,35 @@ def in_hand(store: Store) -> list[tuple[int, list[str]]]:
     for path in _folder(store).glob(f"{socket.gethostname()}-*.json"):
         try:
             note = json.loads(path.read_bytes())
-            if note["began"] is None or note["began"] != _began(note["pid"]):
-                raise ProcessLookupError
-            found.append((note["workers"], note["keys"]))
-        except (OSError, ValueError, KeyError, TypeError):  # its process has ended, or so has the run, or it is no note
+            alive = note["began"] is not None and note["began"] == _began(note["pid"])
+            run = note["workers"], note["keys"]
+        except OSError:
+            continue  # the run has just ended
+        except (ValueError, KeyError, TypeError, OverflowError):
+            alive = False  # it is no note
+        if alive:
+            found.append(run)
+        else:
             with contextlib.suppress(OSError):
                 path.unlink()
     return found
 
 
 def _began(pid: int) -> str | None:
-    """When a process of this machine began: a later one may have its number. None if it has ended, or none can tell."""
+    """When a live process of this machine began: a later one may have its number. "" where no system file tells."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return None
+        return "" if not Path("/proc/self/stat").exists() and _is_there(pid) else None
     state, *fields = stat.rpartition(")")[2].split()
     return None if state in "XZ" else fields[18]
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
