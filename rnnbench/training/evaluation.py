@@ -92,7 +92,7 @@ def check_fit(network, fed: Fed) -> None:
     after = np.arange(fed.x.shape[1])[:, None] >= fed.own[:, None]
     other = np.array(fed.x)
     other[after] = 1 - other[after]  # for symbols too: padding is 0
-    y, changed = (run(network, Fed(x, *list(vars(fed).values())[1:]), tape=False)[0] for x in (fed.x, other))
+    y, changed = (run(network, fed._replace(x=x), tape=False)[0] for x in (fed.x, other))
     if y.ndim < 4 or not np.array_equal(y[fed.mask], changed[fed.mask], equal_nan=True):
         raise ValueError(
             "replicas: their rows differ in length, and the network's outputs depend on where a row ends; "

@@ -10,7 +10,8 @@ BLAS adds a dense layer's products up in an order that depends on how many rows 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,7 @@ MOST_STEPS = 64  # drawn together
 ENOUGH = 2**14  # sequence elements, from which drawing more at once saves nothing
 
 
-@dataclass(frozen=True)
-class Fed:
+class Fed(NamedTuple):
     """A batch for all replicas.
 
     Attributes
@@ -98,9 +98,9 @@ class Feed:
         if self.place == self.together:
             self.before = {"generators": self._states(), "reached": None if reached is None else reached.tolist()}
             self.chunk, self.place = self._draw(reached), 0
-        x, target, mask, lengths, own = (None if a is None else a[self.place] for a in self.chunk)
+        fed = Fed(*[None if a is None else a[self.place] for a in self.chunk])
         self.place += 1
-        return Fed(x, target, mask, lengths, own)
+        return fed
 
     def state(self, again=False) -> dict:
         """Return where it is, as JSON types; with `again` the batch that was taken last is to come once more."""
@@ -148,38 +148,51 @@ class Feed:
         return Batch(*arrays, lengths)
 
 
-def longest_first(batch: Batch, groups: int = 1) -> Batch:
-    """Return the batch with its rows sorted by length, within each of so many groups of equally many rows."""
+def longest_first(batch: Batch) -> Batch:
+    """Return the batch with its rows sorted by length."""
     if batch.lengths is None:
         return batch
-    order = np.argsort(-batch.lengths.reshape(groups, -1), axis=1, kind="stable")
-    order = (order + order.shape[1] * np.arange(groups)[:, None]).ravel()
+    [order] = _by_length(batch.lengths, 1)
     known = {name: value for name, value in vars(batch).items() if value is not None}
-    # take copies a row's channels as one piece, which v[:, order] does not
     return replace(batch, **{k: np.take(v, order, axis=0 if k == "lengths" else 1) for k, v in known.items()})
 
 
 def joined(drawn: list[Batch], groups: int, dtype, shortest: int = 0):
-    """Return x, target, mask (groups, R, T, B, ...), and lengths (groups, B) and (groups, R, B) or None and None."""
-    drawn = [longest_first(batch, groups) for batch in drawn]
+    """Return x, target, mask (groups, R, T, B, ...), and lengths (groups, B) and (groups, R, B) or None and None.
+
+    Rows that have lengths are sorted, longest first, within each of so many groups of equally many rows.
+    """
     steps = max(shortest, *(len(batch.x) for batch in drawn))
-    arrays = [_stack([getattr(b, name) for b in drawn], groups, steps, dtype) for name in ("x", "target", "mask")]
+    orders = [None if batch.lengths is None else _by_length(batch.lengths, groups) for batch in drawn]
+    arrays = [
+        _stack([getattr(b, name) for b in drawn], orders, groups, steps, dtype) for name in ("x", "target", "mask")
+    ]
     if all(batch.lengths is None and len(batch.x) == steps for batch in drawn):
         return *arrays, None, None
-    rows = drawn[0].x.shape[1]
-    own = [np.full(rows, len(b.x)) if b.lengths is None else b.lengths for b in drawn]
-    own = np.stack([one.reshape(groups, -1) for one in own], axis=1)
+    own = [
+        np.full((groups, batch.x.shape[1] // groups), len(batch.x)) if order is None else batch.lengths[order]
+        for batch, order in zip(drawn, orders, strict=True)
+    ]
+    own = np.stack(own, axis=1)
     return *arrays, own.max(axis=1), own
 
 
-def _stack(values, groups, steps, dtype):
+def _by_length(lengths, groups):
+    """Numbers of the rows, longest first within each group: (groups, B)."""
+    order = np.argsort(-lengths.reshape(groups, -1), axis=1, kind="stable")
+    return order + order.shape[1] * np.arange(groups)[:, None]
+
+
+def _stack(values, orders, groups, steps, dtype):
     """(T, groups B, ...) of every replica as one (groups, R, T, B, ...) array, of `dtype` if they are floats."""
     first = values[0]
     kind = dtype if np.issubdtype(first.dtype, np.floating) else first.dtype
     even = all(len(value) == steps for value in values)
     shape = groups, len(values), steps, first.shape[1] // groups, *first.shape[2:]
     out = (memory.empty if even else memory.zeros)(shape, kind)
-    for r, value in enumerate(values):
+    for r, (value, order) in enumerate(zip(values, orders, strict=True)):
         arguments.unmasked("batch of the task", value)
-        out[:, r, : len(value)] = value.reshape(len(value), groups, -1, *first.shape[2:]).swapaxes(0, 1)
+        if order is not None:  # take copies a row's channels as one piece, which value[:, order] does not
+            value = np.take(value, order, axis=1)
+        out[:, r, : len(value)] = value.reshape(len(value), *shape[:1], *shape[3:]).swapaxes(0, 1)
     return out
