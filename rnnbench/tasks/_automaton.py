@@ -41,7 +41,7 @@ class Automaton:
 
     @cached_property
     def _table(self):
-        """What COINS coins write from each state, (states * 2^COINS, COINS), and where they lead."""
+        """What COINS coins write from each state, (states * 2^COINS, COINS): symbols, ends; and where they lead."""
         states, codes = len(self.choices), 1 << COINS
         both = np.array([c if len(c) == 2 else c * 2 for c in self.choices])  # (state, coin, (symbol, next))
         state = np.repeat(np.arange(states), codes)
@@ -53,33 +53,46 @@ class Automaton:
             ends[:, k] = state == 0
         return symbols, ends, state
 
-    def _walk(self, rng, size, steps, state):
-        """Symbols and ends of strings, (steps or a little more, B), from these states on, and the last states."""
-        symbols, ends, after = self._table
-        codes = rng.integers(0, 1 << COINS, (-(-steps // COINS), size))
-        rows = np.empty_like(codes)
-        for chunk, code in enumerate(codes):
-            rows[chunk] = (state << COINS) + code
-            state = after[rows[chunk]]
-        return (*(np.swapaxes(a[rows], 1, 2).reshape(-1, size) for a in (symbols, ends)), state)
+    @cached_property
+    def _ends(self):
+        """How many strings end in each row of the table, and at which of its steps: (..., COINS), in their order."""
+        _, ends, _ = self._table
+        return ends.sum(axis=1), np.argsort(~ends, axis=1, kind="stable")
+
+    def _walk(self, rng, size, chunks, state):
+        """Toss coins from these states on: the rows of the table, (chunks, B), and the last states."""
+        after = self._table[2]
+        rows = rng.integers(0, 1 << COINS, (chunks, size))
+        for row in rows:
+            row += state << COINS
+            state = after.take(row)
+        return rows, state
+
+    def _written(self, rows):
+        """The symbols of these rows of the table, (steps, B)."""
+        return np.take(self._table[0], rows, axis=0).swapaxes(1, 2).reshape(-1, rows.shape[1])
 
     def stream(self, rng, size, steps):
         """Draw the first `steps` symbols of endless streams of strings, (steps, B) int64."""
-        return self._walk(rng, size, steps, np.zeros(size, np.int64))[0][:steps].astype(np.int64)
+        rows, _ = self._walk(rng, size, -(-steps // COINS), np.zeros(size, np.int64))
+        return self._written(rows)[:steps].astype(np.int64)
 
     def strings(self, rng, size, count):
         """Draw rows of `count` strings each: (T, B) int64 symbols, 0 beyond the rows' ends, and lengths."""
+        many, steps = self._ends
         state = np.zeros(size, np.int64)
-        drawn, ended = [], []
-        while not drawn or (sum(e.sum(axis=0) for e in ended) < count).any():
-            symbols, ends, state = self._walk(rng, size, COINS * count, state)
-            drawn.append(symbols)
-            ended.append(ends)
-        done = np.cumsum(np.concatenate(ended), axis=0) >= count
-        lengths = done.argmax(axis=0) + 1
-        symbols = np.concatenate(drawn)[: lengths.max()].astype(np.int64)
-        symbols[np.arange(len(symbols))[:, None] >= lengths] = 0
-        return symbols, lengths
+        rows, ended = np.empty((2, 0, size), np.int64)
+        while not len(rows) or (ended[-1] < count).any():
+            more, state = self._walk(rng, size, count, state)
+            rows = np.concatenate([rows, more])
+            ended = np.cumsum(many.take(rows), axis=0)
+        chunk = (ended < count).sum(axis=0)  # the one in which the row ends
+        last = chunk, np.arange(size)
+        ended_before = ended[last] - many[rows[last]]
+        lengths = COINS * chunk + steps[rows[last], count - 1 - ended_before] + 1
+        symbols = self._written(rows)[: lengths.max()]
+        symbols = symbols * (np.arange(len(symbols))[:, None] < lengths)
+        return symbols.astype(np.int64), lengths
 
     def legal(self, x):
         """Say which symbols may follow each of x, (T, B, symbols) bool, where x starts at the start of a string."""
