@@ -5,8 +5,8 @@ each bracket the network says which may come next: every opening one, and the cl
 open bracket, if one is open. The target is that set (logistic loss, summed over the brackets), and a row is right if
 all logits have the right sign at every step. One kind needs a counter, two need a stack.
 
-A uniform word: of n + 1 closing and n opening brackets in random order exactly one rotation closes one too many only
-at its end (Dvoretzky and Motzkin's cycle lemma); without that last bracket it is well-formed. Kinds are drawn apart.
+A uniform word: with h brackets open and m still to come, (h + 1)/(m + 1) C(m + 1, (m - h)/2) words go on (the ballot
+theorem), so that the next bracket opens in a share (h + 2)(m - h)/(2 m (h + 1)) of them. Kinds are drawn apart.
 
 Chance: the naive predictor knows the current bracket only. After an opening one that is enough. A uniform word of n
 pairs returns to depth 0 after 3n/(n + 2) of its n closing brackets on average, so that after a closing one each of k
@@ -20,6 +20,7 @@ Suzgun, Belinkov, Shieber and Gehrmann, LSTM Networks Can Perform Dynamic Counti
 words from a stochastic grammar).
 """
 
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -42,13 +43,15 @@ def build(kinds=1):
         return (1 - 3 / (length + 2)) / kinds
 
     def generate(rng, size, length):
-        up = _shapes(rng, size, length)
-        innermost = np.ascontiguousarray(_innermost_kinds(rng, up, kinds).T)
-        x = np.where(up.T, innermost, kinds + np.roll(innermost, 1, axis=0))
+        depth = _depths(rng, size, length)
+        innermost = _innermost_kinds(rng, depth, kinds)
+        before, after = innermost[:-1], innermost[1:]
+        closing = kinds + before
+        x = closing + (depth[1:] > depth[:-1]) * (after - closing)  # in a third of the time of where()
         target = np.ones((2 * length, size, 2 * kinds))
         for kind in range(kinds):
-            target[..., kinds + kind] = innermost == kind
-        return Batch(np.ascontiguousarray(x), target, np.ones((2 * length, size), bool))
+            target[..., kinds + kind] = after == kind
+        return Batch(x, target, np.ones((2 * length, size), bool))
 
     def naive(batch):
         logits = np.full((2 * kinds, 2 * kinds), -IMPOSSIBLE)
@@ -77,36 +80,37 @@ def build(kinds=1):
     )
 
 
-def _shapes(rng, size, pairs):
-    """Draw uniform well-formed words as (B, 2 pairs) booleans: whether a bracket opens."""
-    up = np.zeros((size, 2 * pairs + 1), np.intp)  # the one type for which NumPy has a permutation of its own
-    up[:, :pairs] = True
-    up = rng.permuted(up, axis=1, out=up).astype(bool)
-    height = np.cumsum(2 * up.view(np.int8) - 1, axis=1)
-    first = height.argmin(axis=1) + 1
-    twice = np.concatenate([up, up], axis=1)
-    return np.take(twice, _row_starts(twice) + first[:, None] + np.arange(2 * pairs))
+def _depths(rng, size, pairs):
+    """Draw uniform well-formed words: how many brackets are open before each step and at the end, (2 pairs + 1, B)."""
+    opened = np.zeros((2 * pairs + 1, size), np.int64)
+    draws = rng.random((2 * pairs, size))
+    for before, after, draw, share in zip(opened[:-1], opened[1:], draws, _shares(pairs), strict=True):
+        np.add(before, draw < share.take(before), out=after)
+    return 2 * opened - np.arange(2 * pairs + 1)[:, None]
 
 
-def _row_starts(array):
-    """The place of each row's first element in the (B, T) array laid flat; places are taken faster than columns."""
-    rows, columns = array.shape
-    return columns * np.arange(rows)[:, None]
+@cache
+def _shares(pairs):
+    """How often a bracket opens, by the step and by how many did before it: (2 pairs, pairs + 1)."""
+    step, opened = np.arange(2 * pairs)[:, None], np.arange(pairs + 1)
+    depth, left = 2 * opened - step, 2 * pairs - step
+    return (depth + 2) * (left - depth) / (2 * left * np.maximum(depth + 1, 1))
 
 
-def _innermost_kinds(rng, up, kinds):
-    """Draw each pair's kind; return that of the innermost open bracket after each step, (B, T), -1 where none is open.
+def _innermost_kinds(rng, depth, kinds):
+    """Draw each pair's kind; return that of the innermost open bracket at each of the depths, -1 where none is open.
 
     Sorted by depth, the steps after which a pair is the innermost follow each other: its opening one, then the closing
     ones of the pairs directly in it.
     """
-    depth = np.cumsum(2 * up.view(np.int8) - 1, axis=1)
     if kinds == 1:
-        return np.where(depth > 0, 0, -1)
-    start = _row_starts(up)
-    order = np.argsort(depth.astype(np.min_scalar_type(-up.shape[1])), axis=1, kind="stable") + start  # small: radix
-    opener = np.maximum.accumulate(np.take(up, order) * np.arange(up.shape[1]), axis=1) + start
-    kind = np.take(rng.integers(0, kinds, up.shape), opener)
-    innermost = np.empty(up.size, kind.dtype)
+        return (depth > 0) - 1
+    by_row = np.ascontiguousarray(depth.T, np.min_scalar_type(-len(depth)))  # small: sorted by radix
+    start = by_row.shape[1] * np.arange(len(by_row))[:, None]  # places are taken faster than columns
+    order = np.argsort(by_row, axis=1, kind="stable") + start
+    opens = np.diff(by_row, axis=1, prepend=0) > 0
+    opener = np.maximum.accumulate(opens.take(order) * np.arange(by_row.shape[1]), axis=1) + start
+    kind = rng.integers(0, kinds, by_row.shape).take(opener)
+    innermost = np.empty(by_row.size, kind.dtype)
     innermost[order] = kind
-    return np.where(depth > 0, innermost.reshape(up.shape), -1)
+    return np.where(depth > 0, innermost.reshape(by_row.shape).T, -1)
