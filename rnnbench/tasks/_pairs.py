@@ -34,16 +34,17 @@ def stream(pair, end):
     Batch
     """
     lengths = pair.source_lengths + pair.target_lengths
-    shape = lengths.max(), len(lengths)
-    place, row = np.nonzero(np.arange(len(pair.target))[:, None] < pair.target_lengths)
-    step, symbol = place + pair.source_lengths[row], pair.target[place, row]
+    place, row = np.arange(len(pair.target))[:, None], np.arange(len(lengths))
+    shape = len(pair.source) + len(place) + 1, len(row)  # with room for the longest target behind the longest source
     target, mask, x = np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape, np.int64)
-    target[step, row], mask[step, row] = symbol, True
+    step = pair.source_lengths + place
+    target[step, row] = pair.target
+    mask[step, row] = place < pair.target_lengths
     x[: len(pair.source)] = pair.source
-    x[pair.source_lengths, np.arange(len(lengths))] = end
-    before = place < pair.target_lengths[row] - 1
-    x[step[before] + 1, row[before]] = symbol[before]
-    return Batch(x, target, mask, lengths)
+    x[pair.source_lengths, row] = end
+    x[step + 1, row] = pair.target * (place < pair.target_lengths - 1)
+    used = slice(lengths.max())
+    return Batch(x[used], target[used], mask[used], lengths)
 
 
 def pair_and_stream(pairs, end):
