@@ -21,6 +21,7 @@ def block_task(letters, least):
 
     def generate(rng, size, length):
         n = rng.integers(least, length, size, endpoint=True)
+        n, row = np.unique(n, return_inverse=True)  # n is all that rows differ in: each is made once, then copied
         lengths = blocks * n + 1
         step = np.arange(blocks * length + 2)[:, None]
         block = -(-step // n)  # of each step; after the last one "#" comes again
@@ -29,7 +30,8 @@ def block_task(letters, least):
         following = block[1:] * (block[1:] <= blocks)
         following[x == 1] = open_end
         following[~mask] = beyond
-        return Batch(x, np.take(targets, following, axis=0), mask, lengths)
+        target = np.take(targets, following, axis=0)
+        return Batch(*(np.take(array, row, axis=1) for array in (x, target, mask)), lengths[row])
 
     def leaving(length):
         """The probability that a block is over after one of its letters: one over the mean of n."""

@@ -45,7 +45,7 @@ def first_steps_task(
     def generate(rng, size, length):
         steps = length + int(longer * length)
         lengths = rng.integers(length, steps, size, endpoint=True) if longer else None
-        sign = rng.choice([1.0, -1.0], size)
+        sign = 1.0 - 2 * rng.integers(0, 2, size)
         x = rng.standard_normal((steps, size, 1))
         x *= math.sqrt(variance)
         x[:informative] = sign[:, None] + (x[:informative] if noisy_x else 0)

@@ -92,7 +92,7 @@ def marked_task(placement, low, neutral, combine, guess, tolerance, chance, crit
         steps = length if lengths is None else length + length // 10
         rows = np.arange(size)
         x = np.zeros((steps, size, 2))
-        x[:, :, 0] = rng.uniform(low, 1, (steps, size))
+        x[:, :, 0] = low + (1 - low) * rng.random((steps, size))
         x[first, rows, 1] = x[second, rows, 1] = 1
         a, b = x[first, rows, 0], x[second, rows, 0]
         if place.ends:

@@ -30,7 +30,7 @@ def build(final=False):
 
     def generate(rng, size, length):
         x = rng.standard_normal((length, size, 2))
-        larger = (x.cumsum(axis=0) @ [1.0, -1.0] > 0)[..., None].astype(float)
+        larger = (_batches.sums_so_far(x[..., :1] - x[..., 1:]) > 0).astype(float)
         return _batches.final(x, larger[-1]) if final else _batches.running(x, larger)
 
     def chance(length):

@@ -35,8 +35,8 @@ def build(final=False, lengths="fixed"):
         rows = rng.integers(1, length, size, endpoint=True) if uniform else None
         bits = rng.integers(0, 2, (length, size), np.uint8)
         _batches.blank_after_end(bits, rows)
-        parity = np.bitwise_xor.accumulate(bits, axis=0)[..., None].astype(float)
-        x = bits[..., None].astype(float)
+        odd = _batches.sums_so_far(bits) & 1  # right beyond 255 too
+        x, parity = bits[..., None].astype(float), odd[..., None].astype(float)
         if final:  # zeros after a row's end leave its parity as it is
             return _batches.final(x, parity[-1], rows)
         return _batches.running(x, parity, rows)

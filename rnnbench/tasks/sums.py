@@ -32,7 +32,7 @@ def build(final=False, tolerance=0.04):
         x = rng.standard_normal((length, size, 1))
         if final:
             return _batches.final(x, x.sum(axis=0))
-        return _batches.running(x, x.cumsum(axis=0))
+        return _batches.running(x, _batches.sums_so_far(x))
 
     def chance(length):
         return Chance(float(length) if final else (length + 1) / 2, math.erf(tolerance / math.sqrt(2 * length)))

@@ -50,7 +50,7 @@ def build(generate=False, interval=10, delays=(0, 1), spikes=1):
     rate = 1 / (interval + mean)
 
     def draw(rng, size, length):
-        delay = rng.choice(delays, (length, size))
+        delay = delays.take(rng.integers(0, len(delays), (length, size)))
         spike = np.cumsum(interval + delay, axis=0) - 1
         lengths = spike[-1] + 1
         steps = length * (interval + delays.max())
