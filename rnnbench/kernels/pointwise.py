@@ -14,6 +14,7 @@ from types import FunctionType
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.compiler import Flags
 from numba.core.extending import intrinsic, register_jitable
 
 import rnnbench.ops.jit  # noqa: F401  gives the named functions their compiled meaning
@@ -127,7 +128,10 @@ class _Rows:
         """Call a pure function of tuples that returns tuples of these lengths."""
         kinds, values = zip(*(self.tuple(t) for t in tuples), strict=True)
         returned = types.Tuple([types.Tuple([self.vec] * n) for n in counts])
-        result = self.context.compile_internal(self.builder, function, returned(*kinds), values)
+        signature, flags = returned(*kinds), Flags()
+        flags.forceinline = True  # or LLVM calls a large one for each vector, with operands and results in memory
+        compiled = self.context.compile_subroutine(self.builder, function, signature, flags=flags)
+        result = self.context.call_internal(self.builder, compiled.fndesc, signature, values)
         parts = [self.builder.extract_value(result, i) for i in range(len(counts))]
         return [[self.builder.extract_value(part, i) for i in range(n)] for part, n in zip(parts, counts, strict=True)]
 

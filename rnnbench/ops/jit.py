@@ -1,7 +1,6 @@
 """The named functions for compiled code: SIMD vectors on the CPU, scalars on a GPU.
 
-One text for all widths and both precisions. The polynomials are Chebyshev interpolants of the function on the reduced
-range, computed at 60 digits; ``tests/test_ops.py`` holds every function to its promised accuracy.
+One text for all widths and both precisions. ``tests/test_ops.py`` holds every function to its promised accuracy.
 """
 
 from __future__ import annotations
@@ -11,88 +10,54 @@ from numba.core.extending import overload, register_jitable
 
 from rnnbench import ops
 from rnnbench.ops import primitives
-from rnnbench.ops.primitives import const, copysign, fma, horner, power_of_two, scalar_type, select, split, unordered
+from rnnbench.ops.constants import LIFT, LIFT_BITS, LN2_HIGH, LN2_LOW, LOG_TAIL, TINY
+from rnnbench.ops.primitives import (
+    const,
+    constants,
+    copysign,
+    fma,
+    horner,
+    negative,
+    power_of_two,
+    scalar_type,
+    select,
+    split,
+    unordered,
+)
 from rnnbench.ops.vector import Mask, is_real
 
-LOG2_E = 1.4426950408889634
-# ln 2 in two parts: the first has few enough bits for its product with an exponent to be exact.
-LN2_HIGH = {types.float32: 0.693115234375, types.float64: 0.6931471803691238}
-LN2_LOW = {types.float32: 3.1946184945309415e-05, types.float64: 1.9082149292705877e-10}
-# Adding it rounds to an integer and leaves that integer's exponent field in the low bits.
-SHIFT = {types.float32: 1.5 * 2**23 + 127, types.float64: 1.5 * 2**52 + 1023}
-# (e^r - 1 - r - r^2/2) / r^3 on |r| <= ln(2)/2
-EXP_TAIL = {
-    types.float32: (
-        0.16666666666666666, 0.041666553762567636, 0.008333320792253258, 0.0013926325618133463,
-        0.0001988285607209004,
-    ),
-    types.float64: (
-        0.16666666666666669, 0.041666666666666664, 0.008333333333330011, 0.0013888888888886517,
-        0.00019841269863303223, 2.4801587317322748e-05, 2.75572680728901e-06, 2.7557282693108636e-07,
-        2.5100569275813683e-08, 2.0911367871348534e-09,
-    ),
-}  # fmt: skip
-# (2 artanh(s) - 2 s) / s^3 in powers of s^2, |s| <= 1/5
-LOG_TAIL = {
-    types.float32: (0.6666666627400921, 0.4000031316584595, 0.28532584920242654, 0.23750543842657018),
-    types.float64: (
-        0.6666666666666666, 0.4000000000000791, 0.28571428567288626, 0.22222223046238151,
-        0.1818173779218046, 0.15388861178921123, 0.1320983858287046, 0.13608029180041875,
-    ),
-}  # fmt: skip
-# Beyond: e^x is 0 or inf, tanh is 1 to the last bit; halved, the first stays within the exponent's range.
-EXP_LIMIT = {types.float32: 174.0, types.float64: 1400.0}
-TANH_LIMIT = {types.float32: 10.0, types.float64: 20.0}
-TINY = {types.float32: 2.0**-126, types.float64: 2.0**-1022}
-LIFT = {types.float32: 2.0**24, types.float64: 2.0**54}
-LIFT_BITS = {types.float32: 24.0, types.float64: 54.0}
 
-
-def exp_parts(x):
+def exp_parts(x, numbers):
     """(s, q) with e^x = s * (1 + q), s a power of two and \\|q\\| < 0.42; \\|x\\| within the exponent's range."""
-    raise TypeError("compiled code only")
+    log2_e, shift, same_shift, high, low = numbers[:5]
+    shifted = fma(x, log2_e, shift)
+    n = shifted - same_shift
+    r = fma(n, low, fma(n, high, x))
+    return power_of_two(shifted), fma(horner(numbers[5:], r), r * r, r)
 
 
-@overload(exp_parts)
-def _exp_parts(x):
-    dtype = scalar_type(x)
-    high, low, shift, tail = -LN2_HIGH[dtype], -LN2_LOW[dtype], SHIFT[dtype], EXP_TAIL[dtype]
-
-    def impl(x):
-        shifted = fma(x, const(LOG2_E, x), const(shift, x))
-        n = shifted - const(shift, x)
-        r = fma(n, const(low, x), fma(n, const(high, x), x))
-        tail_r = fma(horner(tail, r), r, const(0.5, x))
-        return power_of_two(shifted), fma(tail_r, r * r, r)
-
-    return impl
+def exp_squared(x, numbers):
+    """e^2x over the whole range, as a square: the power of two in e^x is always a normal number."""
+    s, q = exp_parts(x, numbers)
+    root = fma(s, q, s)
+    return root * root
 
 
-def exp_half_squared(x):
-    """e^x over the whole range, as the square of e^(x/2), whose power of two is always a normal number."""
-    raise TypeError("compiled code only")
-
-
-@overload(exp_half_squared)
-def _exp_half_squared(x):
-    def impl(x):
-        s, q = exp_parts(x * const(0.5, x))
-        root = fma(s, q, s)
-        return root * root
-
-    return impl
+for _function in (exp_parts, exp_squared):
+    register_jitable(_function)
 
 
 @overload(ops.exp)
 def _exp(x):
     if not is_real(x):
         return None
-    limit = EXP_LIMIT[scalar_type(x)]
 
     def impl(x):
-        high, low = const(limit, x), const(-limit, x)
-        x = select(x > high, high, x)
-        return exp_half_squared(select(x < low, low, x))
+        numbers = constants("exp", x)
+        half, high, low = numbers[:3]
+        x = x * half
+        x = select(high < x, high, x)
+        return exp_squared(select(low > x, low, x), numbers[3:])
 
     return impl
 
@@ -101,13 +66,13 @@ def _exp(x):
 def _sigmoid(x):
     if not is_real(x):
         return None
-    limit = EXP_LIMIT[scalar_type(x)]
 
     def impl(x):
-        magnitude = primitives.absolute(x)
-        magnitude = select(magnitude > const(limit, x), const(limit, x), magnitude)
-        e = exp_half_squared(-magnitude)
-        return select(x < const(0, x), e, const(1, x)) / (const(1, x) + e)
+        numbers = constants("sigmoid", x)
+        minus_half, limit, one, same_one = numbers[:4]
+        half = primitives.absolute(x) * minus_half
+        e = exp_squared(select(limit > half, limit, half), numbers[4:])
+        return select(negative(x), e, one) / (same_one + e)
 
     return impl
 
@@ -116,14 +81,15 @@ def _sigmoid(x):
 def _tanh(x):
     if not is_real(x):
         return None
-    limit = TANH_LIMIT[scalar_type(x)]
 
     def impl(x):
+        numbers = constants("tanh", x)
+        limit, minus_one, two = numbers[:3]
         magnitude = primitives.absolute(x)
-        magnitude = select(magnitude > const(limit, x), const(limit, x), magnitude)
-        s, q = exp_parts(magnitude + magnitude)
-        less_one = fma(s, q, s - const(1, x))  # e^(2|x|) - 1
-        return copysign(less_one / (less_one + const(2, x)), x)
+        magnitude = select(limit < magnitude, limit, magnitude)
+        s, q = exp_parts(magnitude + magnitude, numbers[3:])
+        less_one = fma(s, q, s + minus_one)  # e^(2|x|) - 1
+        return copysign(less_one / (less_one + two), x)
 
     return impl
 

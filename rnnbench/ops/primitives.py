@@ -10,6 +10,7 @@ from numba.core import cgutils, types
 from numba.core.cpu import CPUContext
 from numba.core.extending import intrinsic
 
+from rnnbench.ops.constants import ROWS
 from rnnbench.ops.vector import Mask, Vec, element, is_real, splat
 
 MANTISSA = {types.float32: 23, types.float64: 52}
@@ -139,6 +140,8 @@ def copysign(context, x, y):
 
 
 def _in_kind(context, builder, number, number_type, like):
+    if number_type == like:
+        return number
     if isinstance(like, Vec):
         return splat(context, builder, number, number_type, like)
     return context.cast(builder, number, number_type, like)
@@ -154,6 +157,50 @@ def const(context, value, like):
         return _in_kind(context, builder, args[0], *sig.args)
 
     return like(value, like), codegen
+
+
+@intrinsic(prefer_literal=True)
+def constants(context, name, like):
+    """The row of numbers called `name`, in the precision and number system of `like`.
+
+    Where there are 16 registers, vectors are read from memory by the instructions that use them. LLVM would keep them
+    in registers for the length of a loop, and move those to and fro for want of others to work with.
+    """
+    if not is_real(like):
+        return None
+    numbers = ROWS[name.literal_value, scalar_type(like)]
+
+    def codegen(context, builder, sig, args):
+        values = [_constant(context.get_value_type(like), number) for number in numbers]
+        if _on_cpu(context) and isinstance(like, Vec) and like.lanes * like.dtype.bitwidth < 512:
+            values = _from_memory(builder, values)
+        return context.make_tuple(builder, sig.return_type, values)
+
+    return types.UniTuple(like, len(numbers))(name, like), codegen
+
+
+def _from_memory(builder, values):
+    vector, integer = values[0].type, ir.IntType(64)
+    row = cgutils.global_constant(builder, "constants", ir.Constant(ir.ArrayType(vector, len(values)), values))
+    row.align = vector.count * (4 if vector.element == ir.FloatType() else 8)
+    hide = ir.InlineAsm(ir.FunctionType(integer, [integer]), "", "=r,0")  # LLVM shall not know that it never changes
+    start = builder.inttoptr(builder.call(hide, [builder.ptrtoint(row, integer)]), vector.as_pointer())
+    places = (builder.gep(start, [ir.Constant(integer, i)], source_etype=vector) for i in range(len(values)))
+    return [builder.load(place, align=row.align, typ=vector) for place in places]
+
+
+@intrinsic
+def negative(context, x):
+    """Whether x has a minus sign; zeros and NaNs have one or not."""
+    if not is_real(x):
+        return None
+    result = Mask(x.lanes) if isinstance(x, Vec) else types.boolean
+
+    def codegen(context, builder, sig, args):
+        integers = _integers(sig.args[0])
+        return builder.icmp_signed("<", builder.bitcast(args[0], integers), _constant(integers, 0))
+
+    return result(x), codegen
 
 
 @intrinsic
@@ -229,10 +276,12 @@ def _narrow(integers):
 __all__ = [
     "absolute",
     "const",
+    "constants",
     "copysign",
     "element",
     "fma",
     "horner",
+    "negative",
     "power_of_two",
     "select",
     "split",
