@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("not_alone")
 def made_up(ratio=3.5, verdict="faster", outcome="ok", threads=2):
     """A frame with this ratio for every workload and cell."""
     lines = []
-    for load in (*experiment.LOADS, experiment.REPLICAS):
-        peer = experiment.SEQUENTIAL if load == experiment.REPLICAS else experiment.TORCH
+    for load in (*experiment.LOADS, *experiment.SIDE_BY_SIDE):
+        peer = experiment.SEQUENTIAL if load in experiment.SIDE_BY_SIDE else experiment.TORCH
         for cell in experiment.GOALS:
             place = {"trial": load, "status": "ok", "kind": "steps", "workload": load, "cell": cell, "threads": threads}
             ms = {"ms": 1.0, "ms_low": 0.9, "ms_high": 1.1}
@@ -50,7 +50,7 @@ def test_claims_follow_the_numbers():
     assert set(verdicts(made_up(3.5)).values()) == {"reproduced"}
     found = verdicts(made_up(2.0))
     assert found["training steps, lstm"] == found["same losses"] == "reproduced"
-    assert found["training steps, elman"] == found["replicas"] == "not reproduced"
+    assert found["training steps, elman"] == found["replicas"] == found["replicas-32"] == "not reproduced"
     assert verdicts(made_up(verdict="machine busy"))["training steps, gru_reset_after"] == "not yet run"
     assert verdicts(made_up(threads=1))["replicas"] == "not yet run"
     assert verdicts(made_up(outcome="mismatch"))["same losses"] == "not reproduced"
@@ -59,7 +59,7 @@ def test_claims_follow_the_numbers():
 def test_tables_and_figures_have_every_line():
     df = made_up()
     table, caption = experiment.tables(df)["steps"]
-    assert len(table) == 18 and "95 %" in caption
+    assert len(table) == 21 and "95 %" in caption
     assert table["ratio"].str.startswith("3.50 (3.40 to 3.60) faster").all()
     with style.context():
         assert set(experiment.figures(df)) == {"steps_2"}

@@ -11,7 +11,6 @@ import numpy as np
 CALL_STEPS = 5  # of one call that is timed
 COMPARED = 20  # steps whose losses are compared first
 LETTERS = 65  # as many symbols as Shakespeare's plays have in the character models of the courses
-REPLICAS = 8
 
 
 class Workload(NamedTuple):
@@ -36,11 +35,13 @@ WORKLOADS = {
     "parity": Workload("parity", 50, 16, 64),
     "characters-1": Workload("characters", 25, 1, 100),
     "characters-50": Workload("characters", 50, 50, 128),
-    "replicas": Workload("parity", 50, 16, 32, replicas=REPLICAS),
+    "replicas": Workload("parity", 50, 16, 32, replicas=8),
+    "replicas-32": Workload("parity", 50, 16, 32, replicas=32),
     "tiny": Workload("characters", 5, 2, 4),
     "tiny-replicas": Workload("parity", 5, 2, 4, replicas=2),
 }
 PUBLISHED = ("adding", "copy", "parity", "characters-1", "characters-50")  # those of the literature
+SIDE_BY_SIDE = ("replicas", "replicas-32")
 
 
 def trainer(name: str, cell: str, seeds=0):
