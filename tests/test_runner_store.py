@@ -1,14 +1,13 @@
 """The results folder: atomic writes, damage, the committed table."""
 
 import json
-import os
 
 import pytest
 from test_runner_record import CONTENT
 
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.record import key_of, seal
-from rnnbench.runner.store import Store, default_results, with_preset, write_atomically
+from rnnbench.runner.store import Store, default_results, with_preset
 
 
 @pytest.fixture
@@ -32,21 +31,6 @@ def test_what_is_written_is_read(store):
     assert found.by_key == {key_of(one): one for one in records()}
     assert store.experiments() == ["e"]
     assert store.read_local("other").by_key == {}
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_write_that_stops_half_way_leaves_the_old_file(tmp_path, monkeypatch, step):
-    path = tmp_path / "file.json"
-    write_atomically(path, "old")
-
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, step, stop)
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.json"]
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,13 @@ is a whole file or none, and it holds a checksum over everything else in it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from rnnbench.files import whole
 from rnnbench.layers.describe import describe, differences
 from rnnbench.layers.layer import Layer
 
@@ -95,19 +93,8 @@ def write(path, arrays, about) -> None:
     text = json.dumps({"format": FORMAT, "about": about}, default=_plain)
     members = {name: np.asarray(value) for name, value in arrays.items()}
     members[TEXT] = np.frombuffer(text.encode(), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **members, **{CHECKSUM: np.array(_checksum(members))})
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it the owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with whole(path, "wb") as file:
+        np.savez(file, **members, **{CHECKSUM: np.array(_checksum(members))})
 
 
 def read(path):

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnbench import cells
+from rnnbench.files import write_whole
 from rnnbench.pages import docstring, drawing, facts, options
 from rnnbench.report.page import HERE as REPORT
 from rnnbench.runner.errors import UserError
-from rnnbench.runner.store import write_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -39,8 +39,8 @@ def build(output: Path, names: Sequence[str] | None = None) -> Path:
     pages = {name: page(name, names, output) for name in names}
     try:
         for name, html in pages.items():
-            write_atomically(output / f"{name}.html", html)
-        write_atomically(output / "index.html", index(names))
+            write_whole(output / f"{name}.html", html)
+        write_whole(output / "index.html", index(names))
     except OSError as error:
         expected = f"expected a folder that can be written to ({error.strerror})"
         raise UserError(f"--output got {str(output)!r}, {expected}") from error

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnbench.files import write_whole
 from rnnbench.report.ledger import as_csv
 from rnnbench.report.page import render
 from rnnbench.report.sections import make_section
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError
-from rnnbench.runner.store import Store, write_atomically
+from rnnbench.runner.store import Store
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def build(store: Store, experiments: Mapping[str, Experiment], output: Path) -> 
             (output / folder).mkdir(parents=True, exist_ok=True)
         sections = [make_section(store, experiment, output) for experiment in experiments.values()]
         strangers = [name for name in store.experiments() if name not in experiments]
-        write_atomically(output / "tables" / "ledger.csv", as_csv(sections))
+        write_whole(output / "tables" / "ledger.csv", as_csv(sections))
         page = output / "index.html"
-        write_atomically(page, render(sections, strangers))
+        write_whole(page, render(sections, strangers))
     except OSError as error:
         expected = f"expected a folder that can be written to ({error.strerror})"
         raise UserError(f"--output got {str(output)!r}, {expected}") from error

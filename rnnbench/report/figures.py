@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from rnnbench.files import whole, write_whole
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -35,10 +37,11 @@ def save(figure: Figure, folder: Path, stem: str) -> str:
     buffer = io.StringIO()
     try:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-        figure.savefig(folder / f"{stem}.png", metadata={"Software": None})
+        with whole(folder / f"{stem}.png", "wb", sync=False) as file:
+            figure.savefig(file, format="png", metadata={"Software": None})
     finally:
         plt.close(figure)
-    (folder / f"{stem}.svg").write_text(buffer.getvalue(), encoding="utf-8")
+    write_whole(folder / f"{stem}.svg", buffer.getvalue(), sync=False)
     return buffer.getvalue()
 
 

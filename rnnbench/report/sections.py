@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from rnnbench.files import write_whole
 from rnnbench.report import figures, style, tables
 from rnnbench.report.ledger import Line, merge, tally
 from rnnbench.report.views import View, views_of
@@ -212,7 +213,7 @@ def _lay_out(made: Mapping[str, tuple], folder: Path, stem: str) -> list[ShownTa
     for name, (table, caption) in made.items():
         file = f"{stem}-{_safe(name)}"
         named = any(level is not None for level in table.index.names)
-        table.to_csv(folder / f"{file}.csv", index=named, lineterminator="\n")
+        write_whole(folder / f"{file}.csv", table.to_csv(index=named, lineterminator="\n"), sync=False)
         shown.append(ShownTable(tables.layout(table), caption, file))
     return shown
 

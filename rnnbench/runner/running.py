@@ -9,7 +9,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rnnbench.runner.store import Store, write_atomically
+from rnnbench.files import write_whole
+from rnnbench.runner.store import Store
 
 
 def _folder(store: Store) -> Path:
@@ -22,7 +23,7 @@ def announced(store: Store, keys: Sequence[str], workers: int) -> Iterator[None]
     pid = os.getpid()
     path = _folder(store) / f"{socket.gethostname()}-{pid}.json"
     with store.writing():
-        write_atomically(path, json.dumps({"pid": pid, "began": _began(pid), "workers": workers, "keys": list(keys)}))
+        write_whole(path, json.dumps({"pid": pid, "began": _began(pid), "workers": workers, "keys": list(keys)}))
     try:
         yield
     finally:

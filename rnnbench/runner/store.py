@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rnnbench.files import write_whole
 from rnnbench.runner.discovery import CHECKOUT
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.record import SCHEMA, DamagedRecord, check, dump_lines, key_of, validate
@@ -52,29 +52,6 @@ def default_results() -> Path:
         raise UserError("the current folder has been removed: go to another one, or give --results DIR") from error
     checkout = CHECKOUT / "results"
     return checkout if not here.is_dir() and (CHECKOUT / "pyproject.toml").is_file() else here
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing: temporary name in the same folder, sync, rename, sync of the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        # A page may tell the name of a file, which may be no UTF-8.
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it the owner's alone
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Store:
@@ -121,7 +98,7 @@ class Store:
     def write(self, record: dict) -> None:
         """Store a sealed record as this machine's result of its trial."""
         with self.writing():
-            write_atomically(self.local_path(record["experiment"], key_of(record)), dump_lines(record))
+            write_whole(self.local_path(record["experiment"], key_of(record)), dump_lines(record))
 
     def read_local(self, experiment: str, validated: bool = True) -> Records:
         """This machine's trials of an experiment.
@@ -202,7 +179,7 @@ class Store:
         )
         path = self.committed_path(experiment)
         with self.writing():
-            write_atomically(path, text)
+            write_whole(path, text)
         return path
 
     def experiments(self) -> list[str]:
