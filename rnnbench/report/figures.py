@@ -34,15 +34,30 @@ def save(figure: Figure, folder: Path, stem: str) -> str:
     """
     import matplotlib.pyplot as plt
 
-    buffer = io.StringIO()
+    from rnnbench.report.ticks import make_plain
+
+    text = io.StringIO()
     try:
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-        with whole(folder / f"{stem}.png", "wb", sync=False) as file:
+        make_plain(figure)
+        _lay_out(figure)
+        with plt.rc_context(LAID_OUT), whole(folder / f"{stem}.png", "wb", sync=False) as file:
+            figure.set_layout_engine(None)
+            figure.savefig(text, format="svg", metadata={"Date": None})
             figure.savefig(file, format="png", metadata={"Software": None})
     finally:
         plt.close(figure)
-    write_whole(folder / f"{stem}.svg", buffer.getvalue(), sync=False)
-    return buffer.getvalue()
+    write_whole(folder / f"{stem}.svg", text.getvalue(), sync=False)
+    return text.getvalue()
+
+
+# Laid out once for all formats: each would do so again, and draw everything once more for it.
+LAID_OUT = {"figure.autolayout": False, "figure.constrained_layout.use": False}
+
+
+def _lay_out(figure):
+    if engine := figure.get_layout_engine():
+        for _ in range(2):  # what is placed by the size of its axes moves when these are made smaller
+            engine.execute(figure)
 
 
 def inline(svg: str, prefix: str, label: str) -> str:
