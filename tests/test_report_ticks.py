@@ -48,6 +48,15 @@ def _texts(axes):
     return [label.get_text() for label in labels] + [axes.yaxis.get_offset_text().get_text()]
 
 
+def test_a_formatter_that_gives_numbers():
+    figure, axes = plt.subplots()
+    axes.xaxis.set_major_formatter(lambda x, _: round(10 * x))
+    make_plain(figure)
+    figure.canvas.draw()
+    assert axes.get_xticklabels()[1].get_text() == "2"
+    plt.close(figure)
+
+
 def test_names_given_as_tick_labels_stay(tmp_path):
     with style.context():
         figure, axes = plt.subplots()

@@ -32,16 +32,16 @@ def plain(text: str) -> str:
 
 
 class _Plain(Formatter):
-    """What another formatter says, as plain text."""
+    """What another formatter says, as plain text; one of the user's may say a number."""
 
     def __init__(self, formatter):
         self.formatter = formatter
 
     def __call__(self, x, pos=None):
-        return plain(self.formatter(x, pos))
+        return plain(str(self.formatter(x, pos)))
 
     def format_ticks(self, values):
-        return [plain(text) for text in self.formatter.format_ticks(values)]
+        return [plain(str(text)) for text in self.formatter.format_ticks(values)]
 
     def get_offset(self):
         return plain(self.formatter.get_offset())
