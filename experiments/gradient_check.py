@@ -21,6 +21,7 @@ from rnnbench.report.style import BLUE, GREY, ORANGE, VERMILION
 from rnnbench.runner.claims import bound
 from rnnbench.runner.frames import measured
 
+CHECKS = True
 # units, inputs, rows, steps (None: as many as the longest lag needs), random places
 SIZES = {"smoke": (3, 2, 3, None, 1), "quick": (4, 3, 3, 8, 3), "paper": (8, 4, 4, 20, 5)}
 COMPLEX, CENTRAL = "complex step", "central differences"

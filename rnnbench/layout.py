@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
-
-import numpy as np
 
 from rnnbench.contract import HIDDEN, INPUT, LEARNED, Cell, parse, probe
 
@@ -188,5 +187,5 @@ class Layout:
 
 def stack(sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
     """Lay blocks end to end and return where each starts and stops."""
-    ends = np.cumsum([0, *sizes.values()])
-    return {name: (int(ends[i]), int(ends[i + 1])) for i, name in enumerate(sizes)}
+    ends = accumulate(sizes.values(), initial=0)
+    return dict(zip(sizes, pairwise(ends), strict=True))

@@ -107,7 +107,7 @@ def test_an_unknown_cell_is_refused(name, message):
         ("output_hidden", {"output_activation": "softmax"}, "output_activation: got 'softmax'"),
         ("delayed", {"delay": 1}, "delay: got 1, expected an integer >= 2"),
         ("delayed", {"delay": True}, "delay: got True"),
-        ("deep_transition", {"depth": 1}, "depth: got 1, expected an integer >= 2"),
+        ("deep_transition", {"depth": 1}, "depth: got 1, expected an integer from 2 to 100"),
         ("deep_transition", {"depth": 2.0}, "depth: got 2.0"),
         ("deep_transition", {"shortcut": 1}, "shortcut: got 1, expected one of True, False"),
         ("clockwork", {"periods": ()}, r"periods: got \(\), expected rising integers >= 1"),

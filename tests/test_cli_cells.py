@@ -87,3 +87,46 @@ def test_cells_are_told_of_without_numba(tmp_path, arguments):
         check=True,
     )
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def build(**kw): ...", "build(): option 'kw' has no default, expected build(OPTION=VALUE, ...)"),
+        ("def build(size): ...", "build(): option 'size' has no default"),
+        ("def build(): raise SystemExit(3)", "cells file"),
+    ],
+)
+def test_a_cell_file_that_cannot_be_built_is_one_sentence(bench, tmp_path, code, message):
+    path = tmp_path / "mine.py"
+    path.write_text(code)
+    code, out, err = bench("show", "mine", "--cells", path)
+    assert (code, out) == (2, "") and message in err and len(err.splitlines()) == 1
+
+
+WRONG = """
+from rnnbench.contract import Cell, Gate, Stage, Vector
+from rnnbench.ops import tanh
+
+def forward(a, reads, p):
+    return (tanh(a[0]),), ()
+
+def backward(dmakes, reads, makes, saved, p):
+    return (dmakes[0],), (), ()
+
+def build():
+    return Cell((Vector("h"),), (Stage(forward, backward, ("h",), (Gate("g", ("x", "h")),)),), output="h")
+"""
+
+
+def test_a_wrong_gradient_makes_the_check_fail(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "_user_cells", {})
+    (tmp_path / "results").mkdir()
+    path = tmp_path / "wrong_gradient.py"
+    path.write_text(WRONG)
+    command = ("run", "gradient_check", "--cells", path, "--only")
+    code, out, err = bench(*command, "lstm")
+    assert code == 0 and "wrong" not in err
+    code, out, err = bench(*command, "wrong_gradient,lstm")
+    assert code == 1 and "2 trials: 1 ok; 1 had a result already" in out
+    assert "wrong: gradient_check, complex step: " in err and "Above the bound: wrong_gradient." in err

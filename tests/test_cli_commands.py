@@ -124,6 +124,13 @@ def test_a_bad_cell_file_is_one_sentence(bench, tmp_path, monkeypatch):
     assert code == 2 and err == "rnnbench: --cells got 'cell.py': it has no stages\n"
 
 
+@pytest.mark.parametrize("command", ["status", "report", "verify", "plan", "doctor", "list"])
+def test_a_name_that_is_too_long_is_one_sentence(bench, command):
+    given = {"list": ("list", "--experiments"), "plan": ("plan", "toy", *TOYS, "--results")}
+    code, _, err = bench(*given.get(command, (command, "--results")), "a" * 300)
+    assert code == 2 and "File name too long" in err and len(err.splitlines()) == 1
+
+
 def test_cell_files_are_registered_here_and_in_workers(bench, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(cells, "load_file", lambda path: seen.append(Path(path).name))

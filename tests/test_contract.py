@@ -120,6 +120,54 @@ REFUSED = {
     "a width that is no size": (lambda: build(stage(), vectors=(Vector("h", width="wide"),)), "width"),
     "a width of 0": (lambda: build(stage(), vectors=(Vector("h", width=0),)), "width"),
     "a start that is no number": (lambda: build(stage(), vectors=(Vector("h", initial="learnt"),)), "initial"),
+    "a start that is an array": (lambda: build(stage(), vectors=(Vector("h", initial=np.zeros(2)),)), "initial"),
+    "a start that is not a number": (lambda: build(stage(), vectors=(Vector("h", initial=np.nan),)), "got nan"),
+    # Its matrix would be that of h, or of x: read and written beyond its end where it is wider.
+    "a vector called hh": (
+        lambda: build(stage(), stage(("hh",), gates=0), vectors=(H, Vector("hh"))),
+        "vectors: .*'hh'.*other than 'x', 'ih', 'hh'",
+    ),
+    "a vector called ih": (lambda: build(stage(("ih",)), vectors=(Vector("ih"),), output="ih"), "other than 'x', 'ih'"),
+    "a name that is none": (lambda: build(stage(("h 2",)), vectors=(Vector("h 2"),), output="h 2"), "identifier"),
+    "a unit parameter seen twice": (
+        lambda: build(stage(parameters=("p", "p")), parameters=(UnitParameter("p"),)),
+        r"stage 0: parameters: got \('p', 'p'\), expected distinct",
+    ),
+    "a unit parameter's start": (
+        lambda: build(stage(parameters=("p",)), parameters=(UnitParameter("p", initial="one"),)),
+        "parameter 'p': initial: got 'one', expected a number or a function",
+    ),
+    "sources that are two arguments": (
+        lambda: build(stage(gates=(Gate("g", "x", "h"),))),
+        "stage 0, gate 'g', sources: got 'x', expected a tuple of str; a tuple of one needs a comma",
+    ),
+    "a bias that is no bool": (lambda: build(stage(gates=(Gate("g", ("x", "h"), 1),))), "gate 'g', bias: got 1"),
+    "a gate without its comma": (
+        lambda: build(Stage(tuple, None, ("h",), Gate("g", ("x",)))),
+        "stage 0, gates: got Gate.*expected a tuple of Gate; a tuple of one",
+    ),
+    "a list of vectors": (lambda: build(stage(), vectors=[H]), "vectors: got .*expected a tuple of Vector$"),
+    "names in place of vectors": (lambda: build(stage(), vectors=("h",)), "expected a tuple of Vector"),
+    "a function in place of a weight map": (
+        lambda: Cell((H,), (stage(),), "h", weights=dict, name="mine"),
+        "weights: got .*expected a WeightMap",
+    ),
+    "no function": (lambda: build(Stage("tanh", None, ("h",))), "stage 0: forward: got 'tanh', expected a function"),
+    "made alone": (
+        lambda: build(Stage(lambda a, reads, p: a[0], lambda *_: None, ("h",), (Gate("g", ("x",)),))),
+        r"stage 0: forward: got array.*expected the tuple \(makes, saved\)",
+    ),
+    "two of three gradients": (
+        lambda: build(Stage(lambda a, reads, p: ((a[0],), ()), lambda *_: ((), ()), ("h",), (Gate("g", ("x",)),))),
+        r"stage 0: backward: got .*expected the tuple \(da, dreads, dp\)",
+    ),
+    "a gradient that is None": (lambda: build(stage(da=(None,))), "stage 0: backward da: got .*None"),
+    "a branch": (
+        lambda: build(
+            Stage(lambda a, reads, p: ((a[0] if a[0] > 0 else -a[0],), ()), tuple, ("h",), (Gate("g", ("x",)),))
+        ),
+        "stage 0: .*truth value",
+    ),
 }
 
 

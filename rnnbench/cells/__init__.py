@@ -112,8 +112,10 @@ def load_file(path: str | Path) -> str:
     before = dict(_user_cells)
     _user_cells[name] = module
     try:
+        if unset := [key for key, value in option_defaults(name).items() if value is inspect.Parameter.empty]:
+            raise ValueError(f"build(): option {unset[0]!r} has no default, expected build(OPTION=VALUE, ...)")
         get(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _user_cells.clear()
         _user_cells.update(before)
         raise ValueError(f"cells file {path}: {error}") from error

@@ -40,6 +40,10 @@ def block_triangular(periods):
         group = np.repeat(np.arange(len(periods)), group_sizes(units, len(periods)))
         return group[:, None] <= group[None, :]
 
+    def blocks(units):
+        sizes = group_sizes(units, len(periods))
+        return sum(size * sum(sizes[group:]) for group, size in enumerate(sizes))
+
     def masked(matrices):
         r = matrices["weight_hh"]
         return {"weight_hh": np.where(seen(len(r)), r, r.dtype.type(0))}
@@ -47,7 +51,7 @@ def block_triangular(periods):
     return WeightMap(
         forward=masked,
         backward=lambda raw, dused: masked(dused),
-        free=lambda shapes: {"weight_hh": int(seen(shapes["weight_hh"][0]).sum())},
+        free=lambda shapes: {"weight_hh": blocks(shapes["weight_hh"][0])},
     )
 
 

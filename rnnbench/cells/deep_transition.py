@@ -27,15 +27,15 @@ def build(activation="tanh", depth=2, shortcut=False):
     Parameters
     ----------
     activation : tanh, sigmoid, relu, linear or step
-    depth : int >= 2
+    depth : int from 2 to 100
         Layers from one hidden state to the next.
     shortcut : bool
         Whether the last of them sees the hidden state before, too.
     """
     pair = activated(*choose("activation", activation, ACTIVATIONS))
     choose("shortcut", shortcut, {True: 1, False: 0})
-    if type(depth) is not int or depth < 2:
-        raise ValueError(f"depth: got {depth!r}, expected an integer >= 2")
+    if type(depth) is not int or not 2 <= depth <= 100:  # each is a stage, compiled by itself
+        raise ValueError(f"depth: got {depth!r}, expected an integer from 2 to 100")
     between = [f"z{k}" for k in range(1, depth)]
 
     first = Gate(between[0], ("x", "h"))

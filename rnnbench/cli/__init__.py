@@ -51,7 +51,10 @@ def main() -> None:
         sys.stdout.flush()
     except OSError as error:
         if not _stdout_fails():
-            raise
+            if error.filename is None:
+                raise
+            say(f"{str(error.filename)!r} can't be used: {error.strerror}")
+            sys.exit(2)
         if not isinstance(error, BrokenPipeError):  # who has stopped reading knows
             say(f"the output can't be written: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left when Python ends

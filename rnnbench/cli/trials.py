@@ -96,7 +96,10 @@ def run(
     if commit:
         for path in campaign.commit(store, trials, whole=not sets and not only_cells):
             print(f"wrote {path}")
-    raise typer.Exit(1 if outcome.counts["failed"] else 0)
+    wrong = campaign.unmet(store, trials)
+    for line in wrong:
+        say(f"wrong: {line}")
+    raise typer.Exit(1 if wrong or outcome.counts["failed"] else 0)
 
 
 def _choose(

@@ -64,16 +64,23 @@ class Value:
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         if ufunc.__name__ in UFUNCS and method == "__call__" and not options:  # a NumPy number on the left
             return self.graph.apply(UFUNCS[ufunc.__name__], *inputs)
-        raise DerivationError(f"numpy.{ufunc.__name__} is no operation of rnnbench.ops")
+        raise DerivationError(_unknown(ufunc))
 
     def __array_function__(self, function, types, arguments, options):
-        raise DerivationError(f"numpy.{function.__name__} is no operation of rnnbench.ops")
+        raise DerivationError(_unknown(function))
 
     def __bool__(self):
         raise DerivationError("branches on a value; use where")
 
     def __iter__(self):
         raise DerivationError("loops over a value, which is one number")
+
+
+def _unknown(function) -> str:
+    name = function.__name__
+    # The user may have called ops's own, but where it could not be replaced by what records: inside an import, say.
+    expected = f", expected {ops.__name__}.{name}, imported at the top of the file" if name in vars(ops) else ""
+    return f"numpy.{name} is no operation of rnnbench.ops{expected}"
 
 
 def _binary(operation: str, swapped: bool = False) -> Callable:

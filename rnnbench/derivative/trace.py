@@ -10,6 +10,7 @@ import builtins
 import inspect
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
 
@@ -60,8 +61,9 @@ def _recording(function, graph):
     scope = {name: _substitute(function.__globals__[name], graph) for name in _names(function)}
     closure = tuple(CellType(_substitute(cell.cell_contents, graph)) for cell in function.__closure__ or ())
     scope |= {"__builtins__": builtins, "__name__": function.__module__}
-    copy = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, closure or None)
-    copy.__kwdefaults__ = function.__kwdefaults__
+    defaults = _substitute(function.__defaults__, graph)
+    copy = FunctionType(function.__code__, scope, function.__name__, defaults, closure or None)
+    copy.__kwdefaults__ = _substitute(function.__kwdefaults__, graph)
     return copy
 
 
@@ -82,6 +84,10 @@ def _substitute(thing, graph):
         return lambda *args, **kwargs: _recording(thing, graph)(*args, **kwargs)
     if isinstance(thing, ModuleType):
         return _Module(thing, graph)
+    if isinstance(thing, partial):
+        parts = (_substitute(part, graph) for part in (thing.func, thing.args, thing.keywords))
+        function, args, kwargs = parts
+        return partial(function, *args, **kwargs)
     if type(thing) in (tuple, list):
         return type(thing)(_substitute(part, graph) for part in thing)
     if type(thing) is dict:

@@ -15,6 +15,7 @@ from types import FunctionType
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.compiler import Flags
+from numba.core.errors import NumbaError
 from numba.core.extending import intrinsic, register_jitable
 
 import rnnbench.ops.jit  # noqa: F401  gives the named functions their compiled meaning
@@ -47,7 +48,21 @@ def compiled(stage: Stage, dtype: types.Float, direction: str):
     if body not in _stages:
         _stages[body] = stage, direction
         _make_jitable(function)
-    return compile_pointer(_run, types.void(Build(dtype, body), types.int64, types.int64, types.int64))
+    signature = types.void(Build(dtype, body), types.int64, types.int64, types.int64)
+    try:
+        return compile_pointer(_run, signature)
+    except NumbaError as error:
+        code = function.__code__
+        raise TypeError(
+            f"{code.co_filename}, line {code.co_firstlineno}: {code.co_name} cannot be compiled: {_reason(error)}; "
+            "expected arithmetic and functions of rnnbench.ops on numbers, and numbers alone to be saved"
+        ) from None
+
+
+def _reason(error):
+    """The line of a page of Numba's that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line.rstrip(":") for line in lines if not line.startswith("Failed in ")), type(error).__name__)
 
 
 def _make_jitable(body):

@@ -264,7 +264,10 @@ class Recurrent(Layer):
 
     @classmethod
     def from_torch(cls, module, *, device="cpu") -> Recurrent:
-        """Take over the weights of a one-layer, one-direction ``torch.nn.RNN``, ``GRU`` or ``LSTM``."""
+        """Take over the weights of a one-layer, one-direction ``torch.nn.RNN``, ``GRU`` or ``LSTM``.
+
+        x is time-major here, (T, B, I), also if that module has ``batch_first=True``.
+        """
         from rnnbench.layers import torch_bridge
 
         return torch_bridge.from_torch(cls, module, device)

@@ -22,7 +22,11 @@ class Known:
         Those that have other arrays.
     lasting : bool
         Whether these are the layer's own numbers, and not copies.
+    changed : set of str
+        Keys that the cell's weight map gave at the last call.
     """
+
+    changed: frozenset[str] | set[str] = frozenset()
 
     def __init__(self, layer, own, aside=()):
         self.own, self.ids, self.aside = list(own.values()), [*map(id, own.values())], aside
@@ -57,9 +61,10 @@ def used(layer) -> tuple[memory.Arrays, dict[str, np.ndarray]]:
     raw = {key: layer.led(layer.params[key]).copy() for key in _mapped(layer)}
     for r in range(layer.copies if raw else 0):
         given = _replica(raw, r)
-        for key, value in (given | layer.cell.weights.forward(given)).items():
-            shape = layer.layout.weight_shapes[key]
-            known.arrays[key][r] = arguments.array(f"weight map's {key}", value, shape, layer.dtype)
+        made = _checked(layer, "weight map's", layer.cell.weights.forward(given))
+        known.changed = {*made}
+        for key, value in (given | made).items():
+            known.arrays[key][r] = value
     return known.arrays, raw
 
 
@@ -93,9 +98,22 @@ def accumulate(layer, grads: Mapping[str, np.ndarray], added: Known, raw: Mappin
     matrices = {key: grads[key] for key in _mapped(layer)}
     for r in range(layer.copies if matrices else 0):
         given = _replica(matrices, r)
-        for key, grad in (given | layer.cell.weights.backward(_replica(raw, r), given)).items():
+        made = _checked(layer, "weight map's gradient of", layer.cell.weights.backward(_replica(raw, r), given))
+        known = layer._known.get("params")
+        if missing := sorted(known.changed - made.keys() if known else ()):
+            raise ValueError(f"weight map's gradient: got {sorted(made)}, expected {missing} too, which it changes")
+        for key, grad in (given | made).items():
             total = layer.led(layer.grads[key])[r]
             total += grad
+
+
+def _checked(layer, what, made):
+    """What a function of the cell's weight map has returned, each array of the shape it should have."""
+    shapes = layer.layout.weight_shapes
+    if not isinstance(made, Mapping) or not shapes.keys() >= made.keys():
+        got = sorted(made) if isinstance(made, Mapping) else type(made).__name__
+        raise ValueError(f"{what} arrays: got {got}, expected a dict with some of {', '.join(shapes)}")
+    return {key: arguments.array(f"{what} {key}", value, shapes[key], layer.dtype) for key, value in made.items()}
 
 
 def _mapped(layer):

@@ -52,6 +52,8 @@ def build(store: Store, experiments: Mapping[str, Experiment], output: Path) -> 
         page = output / "index.html"
         write_whole(page, render(sections, strangers))
     except OSError as error:
+        if error.filename is not None and not Path(error.filename).is_relative_to(output):
+            raise
         expected = f"expected a folder that can be written to ({error.strerror})"
         raise UserError(f"--output got {str(output)!r}, {expected}") from error
     problems = [problem for section in sections for problem in (*section.problems, *section.damage)]

@@ -22,7 +22,7 @@ with a docstring and five functions:
 ``figures(df) -> dict[str, tuple[Figure, str]]``, ``tables(df) -> dict[str, tuple[DataFrame, str]]``
     Named figures and tables, each with its caption. Not asked when there are no trials.
 
-Three more are optional:
+More are optional:
 
 ``CHOSEN`` and ``choose(df) -> dict``
     What the preset "search" has chosen, as it is used by the other presets, and the function that chooses it from the
@@ -32,6 +32,8 @@ Three more are optional:
     The devices that it runs on; without it the processor alone, ``("cpu",)``. On others its sweeps are empty.
 ``TIMED = True``
     Its rows are times: no other trial runs beside its own, and ``rnnbench verify`` does not run them again.
+``CHECKS = True``
+    Its claims are about the code that runs, not about the world: ``rnnbench run`` tells those that fail, and fails.
 
 A trial of hours may keep a checkpoint in `rnnbench.runner.scratch.checkpoint()`.
 

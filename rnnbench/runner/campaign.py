@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnbench.runner import progress
+from rnnbench.runner.claims import NOT_REPRODUCED, PARTLY
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.executors import Results
+from rnnbench.runner.frames import frame
 from rnnbench.runner.record import is_done, seal
 from rnnbench.runner.running import announced
 from rnnbench.runner.settings import check_override_names, override, root_seed
@@ -183,6 +185,21 @@ def run(
         outcome.interrupted = True
     outcome.failures = list(dict.fromkeys(outcome.failures))
     return outcome
+
+
+def unmet(store: Store, trials: Sequence[Trial]) -> list[str]:
+    """The claims that these trials' results do not meet, of the experiments that check the code: a line for each."""
+    lines = []
+    for experiment in dict.fromkeys(trial.experiment for trial in trials if trial.experiment.checks):
+        mine = [trial for trial in trials if trial.experiment == experiment]
+        known = store.read_committed(experiment.name).by_key | store.read_local(experiment.name).by_key
+        records = [known[trial.key] for trial in mine if trial.key in known]
+        df = frame(records, source="local", preset=mine[0].preset, columns=list(mine[0].setting))
+        for claim in experiment.load().claims(df):
+            if claim.verdict in (PARTLY, NOT_REPRODUCED):
+                found = f"{claim.measured}, expected {claim.published}. {claim.note}"
+                lines.append(f"{experiment.name}, {claim.name}: {claim.statement} Found {found}")
+    return lines
 
 
 def commit(store: Store, trials: Sequence[Trial], whole: bool) -> list[Path]:

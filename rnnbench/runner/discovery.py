@@ -79,6 +79,11 @@ class Experiment:
         return bool(getattr(self.load(), "TIMED", False))
 
     @property
+    def checks(self) -> bool:
+        """Its claims are about what is run, ``CHECKS = True``: one that fails makes the run fail."""
+        return bool(getattr(self.load(), "CHECKS", False))
+
+    @property
     def devices(self) -> tuple[str, ...]:
         """The devices that it runs on, ``DEVICES``; the processor alone unless it names others."""
         return tuple(getattr(self.load(), "DEVICES", ("cpu",)))

@@ -40,7 +40,7 @@ def in_hand(store: Store) -> list[tuple[int, list[str]]]:
             run = note["workers"], note["keys"]
         except OSError:
             continue  # the run has just ended
-        except (ValueError, KeyError, TypeError, OverflowError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             alive = False  # it is no note
         if alive:
             found.append(run)

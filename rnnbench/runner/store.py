@@ -24,6 +24,9 @@ from rnnbench.runner.errors import UserError
 from rnnbench.runner.record import SCHEMA, DamagedRecord, check, dump_lines, key_of, validate
 from rnnbench.runner.settings import PRESETS, canonical
 
+# What reading a damaged file can raise; too many brackets, a RecursionError.
+UNUSABLE = (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError)
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -83,9 +86,17 @@ class Store:
             raise UserError(f"--results got {str(self.root)!r}, {expected}") from error
 
     def require_readable(self) -> None:
-        """A UserError if the root exists and is no folder."""
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f"--results got {str(self.root)!r}, expected a folder, and it is a file")
+        """A UserError if the root exists and is no folder, or what is in it cannot be read."""
+        for folder in (self.root, self.local):
+            try:
+                list(folder.iterdir())
+            except FileNotFoundError:
+                return
+            except NotADirectoryError:
+                raise UserError(f"--results got {str(folder)!r}, expected a folder, and it is a file") from None
+            except OSError as error:
+                expected = f"expected a folder that can be read ({error.strerror})"
+                raise UserError(f"--results got {str(folder)!r}, {expected}") from error
 
     def local_path(self, experiment: str, key: str) -> Path:
         """The file of one trial of this machine."""
@@ -110,14 +121,22 @@ class Store:
             Hold each record against the schema too; checksums are always verified.
         """
         found = Records()
-        for path in sorted((self.local / experiment).glob("*.json")):
+        folder = self.local / experiment
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+        except (FileNotFoundError, NotADirectoryError):
+            return found
+        except OSError as error:
+            found.damage.append(Damage(folder, _reason(error)))
+            return found
+        for path in paths:
             try:
                 record = check(json.loads(path.read_bytes()))
                 if validated:
                     validate(record)
                 if record["experiment"] != experiment or key_of(record) != path.stem:
                     raise DamagedRecord("its name isn't that of the trial it holds")
-            except (OSError, ValueError, KeyError) as error:
+            except UNUSABLE as error:
                 found.damage.append(Damage(path, _reason(error)))
             else:
                 found.by_key[path.stem] = record
@@ -132,7 +151,7 @@ class Store:
         try:
             table = json.loads(path.read_bytes())
             provenances, lines = list(table["provenance"]), list(table["trials"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except UNUSABLE as error:
             found.damage.append(Damage(path, _reason(error)))
             return found
         for number, line in enumerate(lines, start=1):
@@ -142,7 +161,7 @@ class Store:
                 if validated:
                     validate(record)
                 found.by_key[key_of(record)] = record
-            except (ValueError, KeyError, TypeError, IndexError) as error:
+            except UNUSABLE as error:
                 found.damage.append(Damage(path, f"trial {number}: {_reason(error)}"))
         return found
 
@@ -196,7 +215,7 @@ def with_preset(presets: Iterable[str], preset: str) -> list[str]:
 
 def _reason(error: Exception) -> str:
     """Why a file can't be used, in words."""
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
         return "it is no valid JSON (half-written or altered)"
     if isinstance(error, KeyError):
         return f"its field {error.args[0]} is missing"
