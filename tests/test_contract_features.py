@@ -182,7 +182,7 @@ def test_gates_without_a_bias(name):
     assert layer.params["bias"].shape == (rows,)
     y, _ = layer.forward(np.ones((2, 2, 2), np.float32))
     layer.backward(np.ones_like(y))
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError):
         layer.gate_bias("h")
 
 

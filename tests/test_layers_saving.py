@@ -1,6 +1,7 @@
 """Networks in files: back to the bit, or refused with what was expected."""
 
 import json
+import os
 import zipfile
 from dataclasses import replace
 
@@ -195,7 +196,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(path):
     with pytest.raises(RuntimeError, match="power failure"):
         saving.write(path, {}, {"x": Unsayable()})
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="power failure"):
-        patch.setattr(saving.os, "replace", lambda *_: Unsayable().tolist())
+        patch.setattr(os, "replace", lambda *_: Unsayable().tolist())
         saving.save(Dense(2, 3, seed=1), path)
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
 

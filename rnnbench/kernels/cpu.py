@@ -108,6 +108,7 @@ def forward(layout, weights, x, state, active, feed=None, keep=True):
     prepared, feed = prepared.for_both() if keep else prepared, feed or {}
     sizes, split, plan = _found(layout, prepared, x, active, tuple(feed), keep)
     x, masks = _with_room(sizes, x, split, keep), _masks(feed, split.active, rows)
+    memory.require(plan.arena.size, f"x: the tape of its {steps} steps of {replicas * rows} rows" if keep else "x")
     arena = memory.empty(plan.arena.size, np.uint8)
     _fill(plan, arena, state, feed, masks)
     y = memory.empty((replicas, steps, rows, layout.widths[layout.cell.output]), prepared.dtype)

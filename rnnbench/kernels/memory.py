@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from ctypes import addressof, c_char
 from math import prod
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -48,6 +51,40 @@ class Arrays(dict):
     def of(cls, arrays):
         """The same, or if it is a plain dict, one of these."""
         return arrays if isinstance(arrays, cls) else cls(arrays)
+
+
+LARGE = 2**30  # bytes, from which it is asked first whether there are so many
+
+
+def require(size, what):
+    """Refuse to begin what cannot be held: the system would grant it, and end the process midway.
+
+    Raises
+    ------
+    MemoryError
+    """
+    if size < LARGE or size <= available():
+        return
+    release()
+    if size > (free := available()):
+        raise MemoryError(
+            f"{what} takes {size / 2**30:.1f} GiB, expected at most the {free / 2**30:.1f} GiB that are free; shorter "
+            "or fewer sequences need less, and so do checkpoint= and tape=False"
+        )
+
+
+def available():
+    """Return how many bytes this process can still get, as far as the system tells; else infinity."""
+    free = [math.inf]
+    with suppress(OSError, ValueError, IndexError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free.append(next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+    with suppress(OSError, ValueError):  # what a container may have, files that it can do without not counted
+        group = Path("/sys/fs/cgroup")
+        held = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        used = int((group / "memory.current").read_text()) - int(held.get("inactive_file", 0))
+        free.append(int((group / "memory.max").read_text()) - used)
+    return min(free)
 
 
 class _Pages(np.ndarray):

@@ -21,6 +21,7 @@ def describe(layer: Layer) -> dict:
     """
     found = {"class": type(layer).__name__, "dtype": layer.dtype.name, "replicas": layer.replicas}
     found["parts"] = {name: describe(part) for name, part in layer.parts.items()}
+    found["order"] = list(layer.parts)
     recurrent = isinstance(layer, Recurrent)
     if recurrent:
         found |= _cell(layer.cell)

@@ -47,7 +47,9 @@ class Dropout(Layer):
         shape, up = x.shape[len(self.lead) :], self.dtype.type(1 / (1 - self.rate))
         scale = np.empty(x.shape, self.dtype)
         for rng, own in zip(self.random, self.led(scale), strict=True):
-            np.multiply(rng.random(shape, np.float32) >= self.rate, up, out=own)
+            # As many numbers are taken from its own generator however long the rows of the others make the batch.
+            draws = np.random.default_rng(rng.integers(2**63, size=2))
+            np.multiply(draws.random(shape, np.float32) >= self.rate, up, out=own)
         return x * scale, {}, scale
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from rnnbench.layers import arguments
+from rnnbench.layers.layer import Layer
 from rnnbench.layers.recurrent import Recurrent
 
 
@@ -172,6 +173,8 @@ def _write(layer, prompt, steps, state, stop, choose):
 def _next(layer, symbols, state):
     """ln P of every next symbol, (B, V), and the state after `symbols`."""
     logits, state = layer.forward(symbols, state, tape=False)
+    if logits.ndim != 3:
+        raise ValueError(f"layer: it answers once with {logits.shape}, expected logits (T, B, symbols) at every step")
     with np.errstate(invalid="ignore"):
         logp = log_softmax(logits[-1].astype(np.float64), axis=-1)
     if np.isnan(logp).any():
@@ -187,6 +190,8 @@ def _lengths(written, stop):
 
 
 def _checked(layer, prompt, steps, stop):
+    if not isinstance(layer, Layer):
+        raise TypeError(f"layer: got {type(layer).__name__}, expected a layer or network")
     if layer.replicas is not None:
         raise ValueError(f"layer: got {layer.replicas} replicas, expected a layer without")
     if not isinstance(prompt, np.ndarray) or prompt.dtype.kind not in "iu" or prompt.ndim != 2 or not len(prompt):

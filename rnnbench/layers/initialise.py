@@ -25,6 +25,7 @@ C. Tallec and Y. Ollivier, Can recurrent neural networks warp time?, ICLR 2018.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -121,6 +122,8 @@ def initialise(layout: Layout, bias, init, rng) -> dict[str, np.ndarray]:
         forget, enter = (_gate_bias(layout, params, gate, bias, f"chrono {recipe['chrono']}") for gate in "fi")
         forget[...] = np.log(rng.uniform(1.0, recipe["chrono"] - 1.0, forget.shape))
         enter[...] = -forget
+        for gate in "fi" if bias == "torch" else "":
+            params["bias_hh"][slice(*layout.torch_bias_rows("h")[gate])] = 0  # what counts is the sum of the two
     for parameter in layout.cell.parameters:
         params[parameter.name] = unit_values(parameter, layout.parameter_widths[parameter.name])
     for name in layout.learned:
@@ -159,12 +162,14 @@ def _recipe(init):
     if recipe["name"] not in allowed:
         raise ValueError(f"init: got {recipe['name']!r}, expected one of {', '.join(allowed)}")
     for key in ("gain", "forget_bias", "input", *(key for key in optional if recipe[key] is not None)):
-        if isinstance(recipe[key], bool) or not isinstance(recipe[key], int | float | np.number):
+        if isinstance(recipe[key], bool) or not (isinstance(recipe[key], Real) and np.isfinite(recipe[key])):
             raise ValueError(f"init: {key} {recipe[key]!r} is not a number")
     if recipe["input_std"] is not None and not recipe["input_std"] >= 0:
         raise ValueError(f"init: input_std {recipe['input_std']!r}, expected at least 0")
     if recipe["chrono"] is not None and not recipe["chrono"] > 2:
         raise ValueError(f"init: chrono {recipe['chrono']!r}, expected more than 2 steps")
+    if recipe["chrono"] is not None and recipe["forget_bias"]:
+        raise ValueError(f"init: got forget_bias {recipe['forget_bias']!r} beside chrono, expected one of them")
     return recipe
 
 

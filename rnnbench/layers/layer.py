@@ -58,9 +58,12 @@ class Layer:
         Those that its forward pass draws from, one for each replica.
     takes_symbols : bool
         Whether x is integers, which have no gradient: dx is None then.
+    uncut : str
+        Why its backward pass takes no ``truncate``; empty where it does.
     """
 
     takes_symbols = False
+    uncut = ""
 
     device = "cpu"
 
@@ -132,12 +135,20 @@ class Layer:
             Without a forward pass to go back through, or when its tape was used before.
         """
         tape = self._found(tape)
-        if truncate is not None:
-            arguments.integer("truncate", truncate, 1)
+        self.check_truncate(truncate)
         arguments.one_of("need_dx", need_dx, (True, False))
         if dy is not None:
             dy = arguments.array("dy", dy, tape.shape, self.dtype, self.device)
         return self._backward(tape, dy, dstate, truncate, need_dx)
+
+    def check_truncate(self, truncate) -> None:
+        """Refuse a ``truncate`` that is none, or that a part does not take, before anything is done."""
+        if truncate is None:
+            return
+        arguments.integer("truncate", truncate, 1)
+        for _, layer in self._tree():
+            if layer.uncut:
+                raise ValueError(f"truncate: got {truncate}, expected None: {layer.uncut}")
 
     def zero_grad(self) -> None:
         """Set all gradients to 0, those of the parts too."""
@@ -167,8 +178,10 @@ class Layer:
         """
         for path, layer, key in self._leaves():
             for own, given in ((layer.params, params), (layer.grads, grads)):
-                if given[path].shape != own[key].shape or given[path].dtype != own[key].dtype:
-                    raise ValueError(f"bind: {path!r} has shape {given[path].shape}, expected {own[key].shape}")
+                new, old = given.get(path), own[key]
+                if not arguments.is_like(new, old.shape, old.dtype):
+                    got = f"{new.dtype} of shape {new.shape}" if isinstance(new, np.ndarray) else type(new).__name__
+                    raise ValueError(f"bind: {path!r}: got {got}, expected {old.dtype} of shape {old.shape}")
                 own[key] = given[path]
 
     def generators(self) -> dict[str, np.random.Generator]:

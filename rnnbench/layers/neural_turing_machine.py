@@ -126,7 +126,8 @@ class NeuralTuringMachine(Layer):
     def _initial(self, state, rows):
         """What the first step starts from, and which of it was given: the rest is made of parameters."""
         state = of.states(state, ["controller", *CARRIED])
-        carried, given = {"controller": state.get("controller") or {}}, []
+        carried = {"controller": state.get("controller") or {}}
+        given = ["controller"] if carried["controller"] else []
         for key in CARRIED:
             shape = self.params[key].shape[-2:]
             if key in state:
@@ -204,12 +205,21 @@ class NeuralTuringMachine(Layer):
             if truncate is not None and t and t % truncate == 0:
                 before = _only(np.zeros(rows, bool), before)
             d = before if ran else _sum(before, _only(~there[t], d))
+        if d["controller"] and "controller" not in given:
+            self._pass_by(~there.any(axis=0), d["controller"])
         dinitial = {"controller": d["controller"]} if d["controller"] else {}
         for key in CARRIED:
             dinitial[key] = self.bare(d[key])
             if key not in given:
                 self._initial_gradient(key, d[key].sum(axis=1))
         return self.bare(dx) if need_dx else None, dinitial
+
+    def _pass_by(self, never, d):
+        """The gradient by the controller's own initial state of rows that never ran: their final state is that one."""
+        controller, rows = self.parts["controller"], len(never)
+        nothing = np.zeros((*self.lead, 0, rows, controller.input_size), self.dtype)
+        _, _, tape = controller.forward(nothing, tape=True)
+        controller.backward(None, _only(never, d), tape=tape)
 
     def _initial_gradient(self, key, d):
         d = d.reshape(self.led(self.params[key]).shape)

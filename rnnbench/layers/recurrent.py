@@ -132,8 +132,8 @@ class Recurrent(Layer):
             "bias": self.layout.bias_rows,
             "bias_ih": self.layout.torch_bias_rows("x"),
             "bias_hh": self.layout.torch_bias_rows("h"),
-        }[key]
-        start, stop = rows[gate]
+        }[arguments.one_of("key", key, ("bias", "bias_ih", "bias_hh"))]
+        start, stop = rows[arguments.one_of("gate", gate, tuple(rows))]
         return self.params[key][..., start:stop]
 
     def forward(

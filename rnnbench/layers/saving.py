@@ -52,12 +52,12 @@ def load(network: Layer, path) -> None:
 def pack(network: Layer):
     """Return all arrays of a network by name, and about them what JSON can hold."""
     random = {path: generator.bit_generator.state for path, generator in network.generators().items()}
-    return dict(network.parameters()), {"network": describe(network), "random": random}
+    return dict(network.parameters()), {"network": _described(network), "random": random}
 
 
 def unpack(network: Layer, arrays, about) -> None:
     """Put what :func:`pack` returned into a network of the same architecture, in place."""
-    own, expected = network.parameters(), describe(network)
+    own, expected = network.parameters(), _described(network)
     if found := differences(about.get("network"), expected):
         more = f" (and {len(found) - 1} more)" if found[1:] else ""
         raise ValueError(f"another architecture: {found[0]}{more}")
@@ -121,6 +121,11 @@ def read(path):
     if header["format"] != FORMAT:
         raise ValueError(f"{path}: got format {header['format']}, expected {FORMAT}")
     return members, header["about"]
+
+
+def _described(network):
+    """What it is, and which parameters there are: those of a part that is used twice are there once."""
+    return describe(network) | {"parameters": list(network.parameters())}
 
 
 def _checksum(members):

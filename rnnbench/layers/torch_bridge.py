@@ -50,6 +50,8 @@ def to_torch(layer):
         If PyTorch has no module for the layer's cell.
     """
     torch = _torch()
+    if layer.replicas is not None:
+        raise ValueError(f"to_torch: got {layer.replicas} replicas, expected a layer without")
     kinds = {cell: kind for kind, cell in KINDS.items()}
     activation = layer.cell.options.get("activation", "tanh")
     if layer.cell.name not in kinds or activation not in ("tanh", "relu"):

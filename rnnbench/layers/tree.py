@@ -43,6 +43,8 @@ class Tree(Layer):
     2011.
     """
 
+    uncut = "a tree has no time to cut"
+
     def __init__(self, input_size, hidden_size, *, dtype="float32", seed=0):
         self.input_size = arguments.integer("input_size", input_size, 1)
         self.output_size = self.hidden_size = arguments.integer("hidden_size", hidden_size, 1)
@@ -86,8 +88,6 @@ class Tree(Layer):
         return self.bare(y), {}, (x.shape, vectors.shape, there, of_leaf, levels, some, root)
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
-        if truncate is not None:
-            raise ValueError(f"truncate: got {truncate}, expected None: a tree has no time to cut")
         shape, of_vectors, there, of_leaf, levels, some, root = self._use(tape)
         dvectors = np.zeros(of_vectors, self.dtype)
         if dy is not None:

@@ -56,7 +56,7 @@ def block_task(letters, least):
         symbols=True,
         inputs=blocks + 1,
         outputs=blocks + 1,
-        length=10,
+        length=max(10, least),
         shortest=least,
         generate=generate,
         naive=naive,

@@ -127,14 +127,20 @@ class Task:
 
         Raises
         ------
-        ValueError
-            For a size below 1 or a length below the task's shortest or beyond its longest.
+        ValueError, TypeError
+            For a size below 1, a length below the task's shortest or beyond its longest, and for no generator.
         """
-        length = self.length if length is None else length
-        if not isinstance(size, int | np.integer) or size < 1:
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng: got {rng!r}, expected a numpy.random.Generator")
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"size: got {size!r}, expected an integer >= 1")
-        if not isinstance(length, int | np.integer) or length < self.shortest:
-            raise ValueError(f"length of task {self.name!r}: got {length!r}, expected an integer >= {self.shortest}")
+        return self.generate(rng, int(size), self.checked_length(self.length if length is None else length))
+
+    def checked_length(self, length: int, what: str = "") -> int:
+        """Return a length as an int, or refuse one that the task does not take, naming `what` it is."""
+        what = what or f"length of task {self.name!r}"
+        if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < self.shortest:
+            raise ValueError(f"{what}: got {length!r}, expected an integer >= {self.shortest}")
         if self.longest is not None and length > self.longest:
-            raise ValueError(f"length of task {self.name!r}: got {length!r}, expected at most {self.longest}")
-        return self.generate(rng, int(size), int(length))
+            raise ValueError(f"{what}: got {length!r}, expected at most {self.longest}")
+        return int(length)

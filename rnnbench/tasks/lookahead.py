@@ -41,7 +41,7 @@ def build(ahead=3, symbols=4):
         symbols=True,
         inputs=symbols,
         outputs=symbols,
-        length=20,
+        length=max(20, ahead + 1),
         shortest=ahead + 1,
         generate=generate,
         naive=constant(*[0.0] * symbols),

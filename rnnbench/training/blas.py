@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
+_lock, _inside, _limit = Lock(), 0, None
 
-def one_thread():
-    """Return a context in which BLAS uses one thread; more cost the kernels around a small product milliseconds."""
-    return _controller().limit(limits=1, user_api="blas")
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, BLAS uses one thread; more cost the kernels around a small product milliseconds.
+
+    Python threads may be inside together: the first sets the limit, and the last takes it away.
+    """
+    global _inside, _limit
+    with _lock:
+        if not _inside:
+            _limit = _controller().limit(limits=1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _limit.restore_original_limits()
+
+
+def _start_anew():
+    """In a forked child, where nobody would ever open a lock that another thread had closed."""
+    global _lock
+    _lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 @cache

@@ -6,11 +6,15 @@ remembers, the state that windows carry, the history, and about them the setting
 
 from __future__ import annotations
 
+import hashlib
 import json
+from types import FunctionType
 
 import numpy as np
 
 from rnnbench.layers import saving
+
+SAMPLED = 20  # sequences that tell one task from another
 
 
 def save(trainer, path) -> None:
@@ -76,11 +80,16 @@ def load(trainer, path) -> None:
 
 def settings(trainer) -> dict:
     """Return everything beside the architecture that must be the same for a run to go on, as JSON types."""
-    told = {name: repr(getattr(trainer, name)) for name in ("network", "optimiser", "clip", "schedule", "stopping")}
+    told = {name: _named(getattr(trainer, name)) for name in ("network", "optimiser", "clip", "schedule", "stopping")}
     told |= {name: getattr(trainer, name) for name in ("batch_size", "length", "mean", "truncate", "window")}
     told["loss_scale"] = None if trainer.loss_scale is None else repr(trainer.loss_scale)
     told |= {"task": _told(trainer.task), "curriculum": _levels(trainer.curriculum)}
     return json.loads(json.dumps(told, default=int))  # what is written and read again compares equal to it
+
+
+def _named(value):
+    """A function by its name: its repr tells where it lies in this process."""
+    return f"{value.__module__}.{value.__qualname__}" if isinstance(value, FunctionType) else repr(value)
 
 
 def _refuse_others(given, expected):
@@ -90,7 +99,12 @@ def _refuse_others(given, expected):
 
 
 def _told(task):
-    return [task.name, task.variant, task.loss, task.inputs, task.outputs, int(task.length)]
+    """What a task is: its options, and the text that it may be of, are told by what it draws."""
+    digest = hashlib.sha256()
+    for value in vars(task.batch(np.random.default_rng(0), SAMPLED)).values():
+        digest.update(b"" if value is None else np.ascontiguousarray(value).tobytes())
+    sample = f"draws {digest.hexdigest()[:12]}"
+    return [task.name, task.variant, task.loss, task.inputs, task.outputs, int(task.length), sample]
 
 
 def _levels(curriculum):

@@ -66,7 +66,7 @@ class Curriculum:
             if isinstance(level, tuple) and not (len(level) == 2 and isinstance(level[0], Task)):
                 raise ValueError(f"levels: got {level!r}, expected a length or a pair (task, length)")
             own, length = level if isinstance(level, tuple) else (task, level)
-            arguments.integer("length of a level", length, own.shortest)
+            own.checked_length(length, "length of a level")
             for what in ("loss", "symbols", "inputs", "outputs"):
                 if getattr(own, what) != getattr(task, what):
                     raise ValueError(

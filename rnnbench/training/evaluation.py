@@ -71,7 +71,7 @@ def trials(network, task, rngs, size, length=None, rows=ROWS) -> Iterator[tuple[
         check_fit(network, fed)
         with np.errstate(all="ignore"):  # a network that has diverged is wrong, no more
             y, _ = run(network, fed, tape=False)
-        target, mask = (fed.target, fed.mask) if y.ndim == 4 else fed.at_end()
+        target, mask = fed.scored(at_end=y.ndim < 4)
         count = np.count_nonzero(mask, axis=tuple(range(1, mask.ndim)))
         value, _ = loss_of(task.loss, y, target, mask, mean="positions", replicas=True)
         right = [task.correct(_all_steps(one, batch), batch) for one, batch in zip(y, drawn, strict=True)]

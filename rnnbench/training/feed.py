@@ -56,6 +56,24 @@ class Fed(NamedTuple):
         cut = np.s_[:, start:stop]
         return Fed(*(np.ascontiguousarray(a[cut]) for a in (self.x, self.target, self.mask)), lengths, own)
 
+    def scored(self, at_end: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return target and mask; those of every row's last step for a network that answers once.
+
+        Raises
+        ------
+        ValueError
+            If the task asks for more than such a network gives.
+        """
+        if not at_end:
+            return self.target, self.mask
+        target, mask = self.at_end()
+        if (asked := np.count_nonzero(self.mask)) > (given := np.count_nonzero(mask)):
+            raise ValueError(
+                f"network: it answers once a sequence, but the task scores {asked / max(given, 1):.3g} times as many "
+                'positions, expected an answer at every step, such as readout="every" gives'
+            )
+        return target, mask
+
     def at_end(self) -> tuple[np.ndarray, np.ndarray]:
         """Return target and mask of every row's last step."""
         if self.own is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 
@@ -72,7 +73,8 @@ class Trainer:
     A replica whose loss or gradient is NaN or infinite has *diverged*: its parameters stay what they were before that
     step, and it is trained no further; so is one that has *solved* the task. The others go on as if nothing had been.
     An update that `loss_scale` leaves out counts as a step.
-    Where the task draws T, replicas are what they are alone to rounding only, see :mod:`rnnbench.training.feed`.
+    Where the task draws T, replicas are what they are alone to rounding only, see :mod:`rnnbench.training.feed`; with
+    `window` not even that: all have as many windows, and updates, as the longest batch.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class Trainer:
         _check_fit(network, task)
         self.network, self.task = network, task
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
-        self.length = task.length if length is None else arguments.integer("length", length, task.shortest)
+        self.length = task.length if length is None else task.checked_length(length, "length")
         self.clip, self.schedule = clip, Constant() if schedule is None else schedule
         if not callable(self.schedule):
             raise TypeError(f"schedule: got {schedule!r}, expected a function of the step or None")
@@ -91,6 +93,7 @@ class Trainer:
             if value is not None:
                 arguments.integer(name, value, 1)
         self.truncate, self.window = truncate, window
+        network.check_truncate(truncate)
         for name, value, kind in (
             ("clip", clip, clipping.Clip), ("curriculum", curriculum, Curriculum), ("stopping", stopping, Stopping),
             ("optimiser", optimiser, optimisers.Optimiser), ("loss_scale", loss_scale, LossScale),
@@ -99,7 +102,7 @@ class Trainer:
                 raise TypeError(f"{name}: got {value!r}, expected a {kind.__name__} or None")
         self.curriculum, self.stopping = curriculum, stopping
         if stopping is not None and stopping.length is not None:
-            arguments.integer("length of stopping", stopping.length, task.shortest)
+            task.checked_length(stopping.length, "length of stopping")
         self.optimiser = optimisers.Adam() if optimiser is None else copy.copy(optimiser)
         rngs = _streams(network, seed)
         self._looks = [streams[LOOKS] for streams in rngs]
@@ -143,17 +146,17 @@ class Trainer:
 
     def _step(self):
         network, flat, history = self.network, self.flat, self.history
-        fed = self._next()
+        fed, factor = self._next(), self._factor()
         with np.errstate(all="ignore"):  # what is not finite is found below
             y, self._state = run(network, fed, self._state)
-            target, mask = (fed.target, fed.mask) if y.ndim == 4 else fed.at_end()
+            target, mask = fed.scored(at_end=y.ndim < 4)
             value, dy = loss_of(self.task.loss, y, target, mask, mean=self.mean, replicas=True)
             norms, too_large = self._backward(dy)
             diverged = self.active & ~(np.isfinite(value) & (np.isfinite(norms) | too_large))
             trained = self.active & ~(diverged | too_large)
             if self.clip is not None:
                 self.clip(flat.grads, norms)
-            self.optimiser.update(flat.values, flat.grads, self.schedule(history.steps), trained)
+            self.optimiser.update(flat.values, flat.grads, factor, trained)
             scored = np.count_nonzero(mask.reshape(len(mask), -1), axis=1)
             if self.mean == "batch":
                 value = value * (self.batch_size / scored)
@@ -167,6 +170,13 @@ class Trainer:
         success = self._look()
         level = self._climb()
         return Event(history.steps, value, norms, tuple(history.outcomes), success, level)
+
+    def _factor(self):
+        """What the schedule says of the step that comes; asked before anything of it is done."""
+        factor = self.schedule(self.history.steps)
+        if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= factor < np.inf:
+            raise ValueError(f"schedule at step {self.history.steps}: got {factor!r}, expected a number >= 0")
+        return factor
 
     def _backward(self, dy):
         """Make the gradients; return their norms, and where the loss was scaled too far for them to be used."""

@@ -48,6 +48,8 @@ class Omega(Layer):
     equations 9 and 10.
     """
 
+    uncut = "Omega is about the whole way back"
+
     def __init__(self, layer: Recurrent, weight: float):
         if not isinstance(layer, Recurrent) or not _is_simple(layer.layout):
             raise ValueError(
@@ -58,7 +60,12 @@ class Omega(Layer):
         super().__init__(dtype=layer.dtype, replicas=layer.replicas)
         self.parts = {"layer": layer}
         self.input_size, self.output_size, self.weight = layer.input_size, layer.output_size, float(weight)
-        self.value = np.nan
+        self._value = np.nan
+
+    @property
+    def value(self):
+        """Omega at the last backward pass, see the class."""
+        return self._value
 
     def __repr__(self) -> str:
         return f"Omega({self.parts['layer']!r}, weight={self.weight})"
@@ -68,8 +75,6 @@ class Omega(Layer):
         return y, final, (y.copy(), tape) if keep else None
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
-        if truncate is not None:
-            raise ValueError(f"truncate: got {truncate}, expected None with Omega, which is about the whole way back")
         layer = self.parts["layer"]
         y, inner = self._use(tape)
         out = layer.backward(dy, dstate, tape=inner[0], need_dx=need_dx)
@@ -92,7 +97,7 @@ class Omega(Layer):
             d[:, t] = after + dy[:, t]
             after = back[:, t] = (d[:, t] * slope[:, t]) @ w
         value, by_back = _terms(d, back)
-        self.value = self.bare(value)
+        self._value = self.bare(value)
         local, by_back = ((a.reshape(len(a), -1, a.shape[-1])) for a in (d * slope, by_back))
         self.led(self.parts["layer"].grads["weight_hh"])[...] += self.weight * (local.swapaxes(-1, -2) @ by_back)
 

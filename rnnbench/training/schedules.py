@@ -36,7 +36,7 @@ class Step:
 
     def __call__(self, step: int) -> float:
         """Return the factor at `step`."""
-        return self.factor ** (step // self.every)
+        return _power(self.factor, step // self.every)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Exponential:
 
     def __call__(self, step: int) -> float:
         """Return the factor at `step`."""
-        return self.factor**step
+        return _power(self.factor, step)
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,13 @@ class WarmUp:
     def __call__(self, step: int) -> float:
         """Return the factor at `step`."""
         return (step + 1) / self.steps if step < self.steps else self.after(step - self.steps)
+
+
+def _power(factor, times):
+    try:
+        return float(factor) ** times
+    except OverflowError:
+        return math.inf
 
 
 def _at_least(name, value):

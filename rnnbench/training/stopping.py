@@ -57,7 +57,7 @@ class Stopping:
         for correct, _, _ in trials(network, task, rngs, self.size, length, min(ROWS, self.size)):
             wrong[open_] += (~correct[open_]).sum(axis=1)
             seen[open_] += correct.shape[1]
-            open_ &= wrong < self.wrong * self.size
+            open_ &= wrong < round(self.wrong * self.size, 9)  # 0.07 times 100 is a little more than 7
             if not open_.any():
                 break
         with np.errstate(invalid="ignore"):
