@@ -116,6 +116,7 @@ def test_a_child_forked_while_another_thread_is_inside_goes_on(where):
 
 IN_TURN = """
 import threading
+import numpy
 from threadpoolctl import threadpool_info
 from rnnbench.training import blas
 
@@ -128,6 +129,7 @@ def first():
         inside.wait(10)  # the other has come in
 
 before, inside = threads(), threading.Barrier(2)
+assert before and set(before) == {2}
 thread = threading.Thread(target=first)
 thread.start()
 inside.wait(10)
