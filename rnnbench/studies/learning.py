@@ -97,6 +97,7 @@ def learn(
     list of dict
         See the module's docstring.
     """
+    steps = arguments.integer("steps", steps, 0)
     streams = [stream.spawn(4) for stream in rng.bit_generator.seed_seq.spawn(seeds)]
     first, data, tests, asked = ([np.random.default_rng(stream[i]) for stream in streams] for i in range(4))
     network = build(first)
