@@ -151,6 +151,10 @@ def _shipped() -> list[str]:
 def _module(name: str) -> ModuleType:
     if isinstance(name, str) and name in _user_cells:
         return _user_cells[name]
+    if isinstance(name, str) and not name.startswith("_"):  # known already: no need to look at all files again
+        loaded = sys.modules.get(f"{__name__}.{name}")
+        if loaded is not None:
+            return loaded
     if not isinstance(name, str) or name not in names():
         close = difflib.get_close_matches(str(name), names(), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
