@@ -15,10 +15,11 @@ RAISED = str.maketrans("0123456789-\N{MINUS SIGN}", "⁰¹²³⁴⁵⁶⁷⁸⁹
 
 def make_plain(figure: Figure) -> None:
     """Have all axes of a figure show their numbers as plain text."""
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(_Plain(axis.get_major_formatter()))
-            axis.set_minor_formatter(_Plain(axis.get_minor_formatter()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), _Plain):  # that of another axis, which shares its numbers
+            continue
+        axis.set_major_formatter(_Plain(axis.get_major_formatter()))
+        axis.set_minor_formatter(_Plain(axis.get_minor_formatter()))
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rnnbench.runner import progress
 from rnnbench.runner.claims import NOT_REPRODUCED, PARTLY
 from rnnbench.runner.discovery import Experiment
-from rnnbench.runner.errors import UserError
+from rnnbench.runner.errors import UserError, first_line
 from rnnbench.runner.executors import Results
 from rnnbench.runner.frames import frame
 from rnnbench.runner.record import is_done, seal
@@ -195,7 +195,11 @@ def unmet(store: Store, trials: Sequence[Trial]) -> list[str]:
         known = store.read_committed(experiment.name).by_key | store.read_local(experiment.name).by_key
         records = [known[trial.key] for trial in mine if trial.key in known]
         df = frame(records, source="local", preset=mine[0].preset, columns=list(mine[0].setting))
-        for claim in experiment.load().claims(df):
+        try:
+            claims = list(experiment.load().claims(df))
+        except Exception as error:
+            raise UserError(f"experiment {experiment.name!r}: claims() raised {first_line(error)}") from error
+        for claim in claims:
             if claim.verdict in (PARTLY, NOT_REPRODUCED):
                 found = f"{claim.measured}, expected {claim.published}. {claim.note}"
                 lines.append(f"{experiment.name}, {claim.name}: {claim.statement} Found {found}")
