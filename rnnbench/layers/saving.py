@@ -16,7 +16,7 @@ from rnnbench.files import whole
 from rnnbench.layers.describe import describe, differences
 from rnnbench.layers.layer import Layer
 
-FORMAT = 1
+FORMAT = 2
 TEXT, CHECKSUM = "about", "checksum"  # entries of the archive beside the arrays
 
 
