@@ -159,6 +159,22 @@ print(len(recorder.buffer))
     assert second == 0
 
 
+def test_a_function_that_cannot_be_compiled_is_one_sentence():
+    def forward(a, reads, p):
+        return (np.sin(a[0]),), ()
+
+    def backward(dmakes, reads, makes, saved, p):
+        return (dmakes[0],), (), ()
+
+    stage = Stage(forward, backward, makes=("h",), gates=(Gate("g", ("x", "h")),))
+    layer = rnnbench.Recurrent(Cell(vectors=(Vector("h"),), stages=(stage,), output="h"), 2, 3)
+    with pytest.raises(
+        TypeError, match=r"test_kernels_compiled.py, line \d+: forward cannot be compiled: .*sin"
+    ) as caught:
+        layer.forward(np.zeros((1, 1, 2), np.float32))
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_function_hash_follows_what_a_function_calls():
     def make(inner, constant):
         def outer(x):

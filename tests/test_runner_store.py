@@ -40,6 +40,7 @@ def test_what_is_written_is_read(store):
         (lambda text: "", "no valid JSON"),
         (lambda text: "\x00\x01", "no valid JSON"),
         (lambda text: "[]", "no record"),
+        (lambda text: "[" * 200_000, "no valid JSON"),
         (lambda text: text.replace('"seconds": 0.5', '"seconds": 0.25'), "checksum"),
         (lambda text: text.replace('"schema": 1', '"schema": 2'), "schema"),
         (lambda text: text.replace('"seconds": 0.5', '"seconds": NaN'), "JSON"),
