@@ -146,7 +146,7 @@ class Trainer:
 
     def _step(self):
         network, flat, history = self.network, self.flat, self.history
-        fed, factor = self._next(), self._factor()
+        factor, fed = self._factor(), self._next()
         with np.errstate(all="ignore"):  # what is not finite is found below
             y, self._state = run(network, fed, self._state)
             target, mask = fed.scored(at_end=y.ndim < 4)
