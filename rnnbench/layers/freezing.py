@@ -6,26 +6,16 @@ go lets the parameters be written again.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
+from rnnbench.forks import ForkedLock
 from rnnbench.layers import weights
 
-_lock = RLock()  # a block that was left open may end, as garbage, within another's beginning
-
-
-def _start_anew():
-    """In a forked child, where nobody would ever open a lock that another thread had closed."""
-    global _lock
-    _lock = RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+_lock = ForkedLock(RLock)  # a block that was left open may end, as garbage, within another's beginning
 
 
 @dataclass

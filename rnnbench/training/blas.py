@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
-_lock, _inside, _limit = Lock(), 0, None
+from rnnbench.forks import ForkedLock
+
+_lock, _inside, _limit = ForkedLock(), 0, None
 
 
 @contextmanager
@@ -31,16 +31,6 @@ def one_thread() -> Iterator[None]:
             _inside -= 1
             if not _inside:
                 _limit.restore_original_limits()
-
-
-def _start_anew():
-    """In a forked child, where nobody would ever open a lock that another thread had closed."""
-    global _lock
-    _lock = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
 
 
 @cache
