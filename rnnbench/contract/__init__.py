@@ -11,10 +11,10 @@ A *source* is written as it is read aloud: ``"x"`` is the input, ``"h"`` the vec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rnnbench.contract.check import check, complete, probe
+from rnnbench.contract.check import check, probe
 from rnnbench.contract.graph import (
     HIDDEN,
     INPUT,
@@ -26,6 +26,7 @@ from rnnbench.contract.graph import (
     WeightMap,
     parse,
 )
+from rnnbench.derivative import derive
 
 __all__ = [
     "HIDDEN", "INPUT", "LEARNED", "Cell", "Gate", "Stage", "UnitParameter", "Vector", "WeightMap", "choose", "parse",
@@ -97,3 +98,23 @@ def choose(argument: str, given: Any, allowed: Mapping[str, Any]) -> Any:
     if not any(type(given) is type(key) and given == key for key in allowed):
         raise ValueError(f"{argument}: got {given!r}, expected one of {', '.join(map(repr, allowed))}")
     return allowed[given]
+
+
+def complete(cell: Cell, number: int) -> Stage:
+    """Return a stage of a cell with its backward function, derived if there is none, once both have run on zeros.
+
+    Raises
+    ------
+    ValueError
+    """
+    stage = cell.stages[number]
+    try:
+        if stage.backward is None:
+            gates = tuple(gate.name for gate in stage.gates)
+            still = [name for name, flows in cell.differentiable.items() if not flows]
+            forward, backward = derive(stage.forward, stage.makes, gates, stage.reads, stage.parameters, still)
+            stage = replace(stage, forward=forward, backward=backward)
+        probe(stage)
+    except Exception as error:  # whatever a user's function raises, the cell and the stage are named
+        raise ValueError(f"cell {cell.name or '(unnamed)'}, stage {number}: {error}") from error
+    return stage

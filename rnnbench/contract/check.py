@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnbench.contract.graph import HIDDEN, INPUT, LEARNED, Gate, Stage, UnitParameter, Vector, WeightMap, parse
-from rnnbench.derivative import derive
 
 if TYPE_CHECKING:
     from rnnbench.contract import Cell
@@ -181,23 +179,3 @@ def _parts(what: str, function: Callable, given: tuple, expected: str) -> tuple:
     if not isinstance(got, tuple) or len(got) != expected.count(",") + 1:
         raise ValueError(f"{what}: got {got!r}, expected the tuple ({expected})")
     return got
-
-
-def complete(cell: Cell, number: int) -> Stage:
-    """Return a stage of a cell with its backward function, derived if there is none, once both have run on zeros.
-
-    Raises
-    ------
-    ValueError
-    """
-    stage = cell.stages[number]
-    try:
-        if stage.backward is None:
-            gates = tuple(gate.name for gate in stage.gates)
-            still = [name for name, flows in cell.differentiable.items() if not flows]
-            forward, backward = derive(stage.forward, stage.makes, gates, stage.reads, stage.parameters, still)
-            stage = replace(stage, forward=forward, backward=backward)
-        probe(stage)
-    except Exception as error:  # whatever a user's function raises, the cell and the stage are named
-        raise ValueError(f"cell {cell.name or '(unnamed)'}, stage {number}: {error}") from error
-    return stage
