@@ -286,3 +286,15 @@ def test_chrono_spreads_the_time_constants_of_the_gates(bias, key):
 def test_bad_chrono_is_refused(cell, chrono, told):
     with pytest.raises(ValueError, match=told):
         make(cell, init={"chrono": chrono})
+
+
+def test_chrono_holds_for_the_sum_of_two_biases():
+    init = {"name": "uniform", "chrono": 30.0}
+    params = Recurrent("lstm", 1, 50, bias="torch", init=init, device="reference").params
+    i, f, *_ = np.split(params["bias_ih"] + params["bias_hh"], 4)
+    np.testing.assert_array_equal(i, -f)
+    assert f.min() >= 0 and f.max() <= np.log(29)
+    with pytest.raises(ValueError, match=r"init: got forget_bias 1.0 beside chrono, expected one of them"):
+        Recurrent("lstm", 1, 2, init=init | {"forget_bias": 1.0})
+    with pytest.raises(ValueError, match="init: gain nan is not a number"):
+        Recurrent("lstm", 1, 2, init={"name": "orthogonal", "gain": np.nan})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import ENGINE_CASES, as_params, problem
 
+from rnnbench import Recurrent
 from rnnbench.kernels import backward_plan, cpu, forward_plan, memory, packing, products, program
 
 GUARD = 4096
@@ -153,3 +154,12 @@ def test_no_more_waits_than_the_pool_holds(monkeypatch):
         assert memory._Loan.held == held
     memory.release()
     assert not memory._Loan.free and memory._Loan.held == 0
+
+
+def test_a_tape_beyond_the_memory_is_refused_before_anything_is_made(monkeypatch):
+    layer = Recurrent("elman", 1, 64)
+    with pytest.raises(MemoryError, match=r"x: the tape of its 1000000 steps of 20 rows takes .* GiB, expected"):
+        monkeypatch.setattr(memory, "available", lambda: 2.0**29)
+        layer.forward(np.broadcast_to(np.float32(0), (1_000_000, 20, 1)))
+    monkeypatch.undo()
+    assert 0 < memory.available() < 2**60

@@ -10,7 +10,7 @@ import pytest
 
 from rnnbench import cells
 from rnnbench.contract import Stage
-from rnnbench.layers import Dense, FirstStep, Network, Recurrent, Scan, saving
+from rnnbench.layers import Chain, Dense, FirstStep, Network, Recurrent, Scan, saving
 from rnnbench.layers.describe import describe, differences
 
 I, O, H = 2, 3, 4
@@ -218,3 +218,13 @@ def test_a_frozen_network_is_not_loaded_into(path):
     saving.save(layer, path)
     with layer.frozen(), pytest.raises(ValueError, match="parameter 'weight_ih' is read-only"):
         saving.load(layer, path)
+
+
+def test_parts_in_another_order_and_a_part_used_twice_are_other_networks(tmp_path):
+    saving.save(Chain(a=Dense(2, 2, activation="tanh"), b=Dense(2, 2)), tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"network.order: got \['a', 'b'\], expected \['b', 'a'\]"):
+        saving.load(Chain(b=Dense(2, 2), a=Dense(2, 2, activation="tanh")), tmp_path / "a.npz")
+    saving.save(Chain(a=Dense(2, 2, seed=1), b=Dense(2, 2, seed=2)), tmp_path / "b.npz")
+    both = Dense(2, 2)
+    with pytest.raises(ValueError, match=r"network.parameters: got .*'b.bias'.*, expected"):
+        saving.load(Chain(a=both, b=both), tmp_path / "b.npz")

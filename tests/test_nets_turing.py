@@ -5,6 +5,7 @@ import pytest
 from net_checks import check_gradients, check_replicas, randomise
 
 from rnnbench.layers import addressing
+from rnnbench.layers.learned_state import learned_state
 from rnnbench.layers.neural_turing_machine import NeuralTuringMachine
 
 T, B, I, O, N, M, H = 3, 3, 2, 2, 5, 3, 4
@@ -179,3 +180,17 @@ def test_bad_arguments_are_refused():
     layer = make()
     with pytest.raises(ValueError, match=r"state\['memory'\]: got shape \(3, 5, 3\), expected \(3, 15\)"):
         layer.forward(draw(), {"memory": np.zeros((B, N, M))})
+
+
+@pytest.mark.parametrize("steps, lengths", [(2, [2, 0]), (0, [0, 0])])
+def test_a_learned_start_of_a_controller_is_credited_with_rows_that_never_ran(steps, lengths):
+    net = NeuralTuringMachine(2, 1, slots=3, width=2, hidden_size=3, controller=learned_state("elman"), dtype="float64")
+    x, d = np.ones((steps, 2, 2)), np.array([[0.0, 0, 0], [1, 2, 3]])
+    net.forward(x, lengths=np.array(lengths))
+    net.backward(None, {"controller": {"h": d}})
+    np.testing.assert_allclose(net.parts["controller"].grads["initial_h"], [1, 2, 3])
+    net.forward(x, {"controller": {"h": np.zeros((2, 3))}}, lengths=np.array(lengths))
+    net.zero_grad()
+    _, dstate = net.backward(None, {"controller": {"h": d}})
+    assert not net.parts["controller"].grads["initial_h"].any()
+    np.testing.assert_allclose(dstate["controller"]["h"], d)

@@ -285,3 +285,18 @@ def test_chance_that_is_off_is_seen(monkeypatch):
         monkeypatch.setattr(tasks, "get", lambda name, variant, wrong=wrong: wrong)
         with pytest.raises(AssertionError):
             check_chance("adding", "urnn", 20_000, 12, seed=5)
+
+
+@pytest.mark.parametrize(
+    "name, options", [("anbn", {"least": 20}), ("anbncn", {"least": 30}), ("lookahead", {"ahead": 30})]
+)
+def test_the_default_length_is_one_that_the_task_takes(name, options):
+    task = tasks.get(name, **options)
+    task.batch(np.random.default_rng(0), 2)
+    assert task.length >= task.shortest
+
+
+@pytest.mark.parametrize("rng", [0, None, np.random.RandomState(0)])
+def test_what_is_no_generator_is_refused(rng):
+    with pytest.raises(TypeError, match=r"rng: got .*, expected a numpy.random.Generator"):
+        tasks.get("parity").batch(rng, 2)

@@ -117,3 +117,15 @@ def test_a_network_that_sees_where_a_row_ends_takes_replicas_of_one_length_only(
         Trainer(network, task, length=40, batch_size=7, seed=[0, 1]).run(3)
     alone = Network.build("gru", task.inputs, task.outputs, 6, seed=[0], **build)
     assert Trainer(alone, task, length=40, batch_size=7, seed=[0]).run(3).steps == 3
+
+
+def test_replicas_with_dropout_do_not_depend_on_each_other_where_the_task_draws_the_length():
+    def go(seed):
+        net = Network.build(
+            "gru", 7, 7, 5, embedding="one_hot", seed=seed, dtype="float64", dropout=0.3, device="reference"
+        )
+        one = Trainer(net, tasks.get("reber"), length=2, batch_size=4, seed=seed)
+        one.run(8)
+        return one.flat.values
+
+    np.testing.assert_allclose(go([0, 1])[1], go(1)[0], rtol=1e-9)
