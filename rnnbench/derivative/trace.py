@@ -85,8 +85,7 @@ def _substitute(thing, graph):
     if isinstance(thing, ModuleType):
         return _Module(thing, graph)
     if isinstance(thing, partial):
-        parts = (_substitute(part, graph) for part in (thing.func, thing.args, thing.keywords))
-        function, args, kwargs = parts
+        function, args, kwargs = (_substitute(part, graph) for part in (thing.func, thing.args, thing.keywords))
         return partial(function, *args, **kwargs)
     if type(thing) in (tuple, list):
         return type(thing)(_substitute(part, graph) for part in thing)
