@@ -4,8 +4,8 @@
 PY := .venv/bin/python
 WORKERS ?= 2
 
-# Another environment's settings must not leak in.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX
+# Another environment's settings must not leak in. Tests start hundreds of processes: each would compile all sources anew.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX PYTHONDONTWRITEBYTECODE
 
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install -c constraints.txt
 

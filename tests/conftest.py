@@ -43,9 +43,14 @@ def pytest_collection_modifyitems(config, items):
         if isinstance(cell, str) and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(f"cell-{cell}"))
 
-    if config.getoption("--fast", False):
+    engine, fast = [item for item in items if item.get_closest_marker("engine")], config.getoption("--fast", False)
+    if engine or fast:
         import features  # it makes every cell once
 
+    for item in engine:
+        if not features.stays(item):
+            item.add_marker(pytest.mark.slow)
+    if fast:
         left_out = [item for item in items if not features.stays(item)]
         items[:] = [item for item in items if features.stays(item)]
         config.hook.pytest_deselected(items=left_out)

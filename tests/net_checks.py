@@ -7,6 +7,7 @@ import numpy as np
 
 REAL_STEP = 1e-5
 TOLERANCE = 1e-7
+PLACES, DIRECTIONS = 24, 2  # of an array that has more places: so many of them, and all of them at once
 
 
 def arrays(value, path=""):
@@ -66,15 +67,32 @@ def gradient_errors(layer, x, state=None, constant=(), **options):
 
 
 def _error(objective, value, got):
-    expected = np.zeros_like(value)
-    for at in np.ndindex(value.shape):
-        before = value[at]
-        value[at] = before + REAL_STEP
-        above = objective()
-        value[at] = before - REAL_STEP
-        expected[at] = (above - objective()) / (2 * REAL_STEP)
-        value[at] = before
-    return float(np.abs(got - expected).max(initial=0)) / max(float(np.abs(expected).max(initial=0)), 1e-2)
+    rng = np.random.default_rng(11)
+    if value.size <= PLACES:
+        ways = [_one(value, place) for place in range(value.size)]
+    else:  # a wrong number anywhere changes the slope in a direction that goes along every place
+        ways = [_one(value, place) for place in rng.choice(value.size, PLACES, replace=False)]
+        ways += [rng.choice((-1.0, 1.0), value.shape) for _ in range(DIRECTIONS)]
+    expected = np.array([_slope(objective, value, way) for way in ways])
+    found = np.array([(got * way).sum() for way in ways])
+    scale = np.abs(expected[: min(value.size, PLACES)]).max(initial=1e-2)
+    return float(np.abs(found - expected).max(initial=0) / scale)
+
+
+def _one(value, place):
+    way = np.zeros(value.shape)
+    way.flat[place] = 1
+    return way
+
+
+def _slope(objective, value, way):
+    before, step = value.copy(), REAL_STEP / np.sqrt(np.count_nonzero(way))
+    value += step * way
+    above = objective()
+    value[...] = before - step * way
+    below = objective()
+    value[...] = before
+    return (above - below) / (2 * step)
 
 
 def check_gradients(layer, x, state=None, constant=(), **options):

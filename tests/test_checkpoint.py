@@ -8,6 +8,7 @@ from rnnbench import Recurrent
 from rnnbench.kernels import checkpoint, cpu, reference
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("truncate", [None, 1, 7])
 @pytest.mark.parametrize("driver", [cpu, reference], ids=["cpu", "reference"])
 @pytest.mark.parametrize("case", as_params([c for c in ENGINE_CASES if not c.is_activation]))

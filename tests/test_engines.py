@@ -116,6 +116,7 @@ def test_cpu_equals_reference(case, dtype):
     check()
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", PLAIN)
 @pytest.mark.parametrize("ragged", [False, True])
@@ -147,6 +148,7 @@ def test_the_problems_above_are_walked_by_two_threads(rows, kind, monkeypatch):
     assert seen == [(2, kind == "team"), (2, True)]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", PLAIN)
 @pytest.mark.parametrize("ragged", [False, True])
@@ -162,6 +164,7 @@ def test_a_row_gives_the_same_bits_alone_and_among_others(case, dtype, ragged):
             assert_same_bits(part[name], np.ascontiguousarray(whole[name][:, :, rows]), f"{name} of rows {rows}")
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", PLAIN)
 def test_a_replica_gives_the_same_bits_alone_and_among_others(case, dtype):
@@ -172,6 +175,7 @@ def test_a_replica_gives_the_same_bits_alone_and_among_others(case, dtype):
         assert_equal_results(alone, {name: value[r : r + 1] for name, value in whole.items()}, f"replica {r}")
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", PLAIN)
 def test_without_a_tape_the_same_bits(case, dtype):
@@ -198,6 +202,7 @@ def test_old_memory_is_never_read(case):
     assert_equal_results(p.both(cpu), first)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("case", PLAIN)
 @pytest.mark.parametrize("sizes", [(13, 5, 19), (1, 1, 1), (9, 16, 33)], ids=str)
 def test_nothing_around_the_arguments_is_read_or_written(case, sizes):

@@ -39,6 +39,7 @@ def llvm_of(stage, dtype, direction):
 
 
 # Without a tape (INFER), the forward function is the same one; what it saves is thrown away.
+@pytest.mark.engine
 @pytest.mark.parametrize("direction", [pointwise.FORWARD, pointwise.BACKWARD])
 @pytest.mark.parametrize("case", as_params(ENGINE_CASES))
 def test_float32_code_has_no_doubles(case, direction):

@@ -105,6 +105,7 @@ def guarded(monkeypatch):
 SIZES = [(3, 5, 1, 1), (2, 13, 3, 17), (4, 25, 0, 33), (3, 1, 40, 16), (5, 7, 2, 100)]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", as_params(ENGINE_CASES))
 def test_guard_bytes_survive(case, dtype, guarded):

@@ -47,6 +47,7 @@ def rows_of(state, row):
     return {key: np.ascontiguousarray(value[..., row : row + 1, :]) for key, value in state.items()}
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [[2, 6, 0, 5], [6, 5, 2, 0], [2, 3, 0, 1]], ids=str)
@@ -101,6 +102,7 @@ def test_nan_in_the_input_comes_out_and_raises_nothing(device):
     assert np.isnan(dx[:, 1]).any() and np.isfinite(dx[:, others]).all()
 
 
+@pytest.mark.engine
 @pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e30, -1e30])
 @pytest.mark.parametrize("name", NAMES)
@@ -112,6 +114,7 @@ def test_huge_inputs_raise_nothing(name, value, device):
     layer.backward(dy)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", NAMES)
 def test_lengths_in_any_order_and_of_any_integer_type(name, device):
     layer = make(name, device)
@@ -144,6 +147,7 @@ def flip(values, lengths):
     return out
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("lengths", [None, [2, 6, 0, 5]], ids=str)
 def test_reverse_is_flipping_by_hand(name, lengths, device):
@@ -162,6 +166,7 @@ def test_reverse_is_flipping_by_hand(name, lengths, device):
     assert_all_close(backwards, by_hand, 1e-15)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [None, [2, 6, 0, 5]], ids=str)
@@ -185,6 +190,7 @@ def test_the_last_output_is_each_rows_own(name, reverse, lengths, device):
     assert_all_close(last, results, 1e-15)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("chunks", [(3, 4), (1,) * 7, (0, 7), (6, 0, 1)], ids=str)
 def test_carrying_the_state_over_chunks_is_one_run(name, chunks, device):
@@ -225,6 +231,7 @@ def test_a_lagged_state_carries_over_any_split(case, split):
         assert_close(value, whole[f"d {key}"], 1e-12, key)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", [*NAMES, "skip-delay=3"])
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("lengths", [None, [2, 7, 0, 6]], ids=str)

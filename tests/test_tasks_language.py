@@ -168,7 +168,7 @@ def check_chance(task, sequences, length, seed, chunk=2000):
 @pytest.mark.parametrize("more", [0, 2, 9])
 def test_chance(name, variant, more):
     task = tasks.get(name, variant)
-    size = 3_000 if more == 9 else 8_000  # sentences and programs take long to draw; the slow suite draws a million
+    size = 2_000 if more == 9 else 4_000  # sentences and programs take long to draw; the slow suite draws a million
     check_chance(task, size, within(task, task.shortest + more), seed=5)
 
 
