@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import sys
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from rnnbench.contract import Cell
+from rnnbench.sources import module_of
 
 _user_cells: dict[str, ModuleType] = {}
 
@@ -100,11 +100,9 @@ def load_file(path: str | Path) -> str:
     if not name.isidentifier() or name in _shipped():
         raise ValueError(f"cells file: name {name!r} is taken or no identifier, expected another than {_shipped()}")
     qualified = f"rnnbench_user_cells_{name}"
-    spec = importlib.util.spec_from_file_location(qualified, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[qualified] = module
+    module = sys.modules[qualified] = module_of(qualified, path)
     try:
-        spec.loader.exec_module(module)
+        module.__spec__.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ValueError(f"cells file {path}: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, "build", None)):

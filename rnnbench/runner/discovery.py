@@ -12,6 +12,7 @@ from types import ModuleType
 
 from rnnbench.runner.errors import UserError, closest, first_line
 from rnnbench.runner.settings import SEARCH, Scalar, check_setting
+from rnnbench.sources import module_of
 
 REQUIRED = ("sweep", "run", "claims", "figures", "tables")
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -59,11 +60,10 @@ class Experiment:
         loaded = sys.modules.get(name)
         if loaded is not None and getattr(loaded, "__file__", None) == str(self.path):
             return loaded
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        module = importlib.util.module_from_spec(spec)
+        module = module_of(name, self.path)
         sys.modules[name] = module  # dataclasses and pickling inside the file look it up there
         try:
-            spec.loader.exec_module(module)
+            module.__spec__.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise UserError(f"experiment {self.name!r} ({self.path}) can't be imported: {first_line(error)}") from error
