@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rnnbench.runner.claims import Claim, bound, compare, holds
-from rnnbench.runner.intervals import bootstrap_median, wilson
+from rnnbench.runner.claims import Claim, bound, compare, holds, ranking
+from rnnbench.runner.intervals import bootstrap_mean, bootstrap_median, wilson
 
 
 def compared(measured, interval=None, **options):
@@ -95,3 +95,26 @@ def test_bootstrap_median():
     assert bootstrap_median(values) == (low, high)
     with pytest.raises(ValueError):
         bootstrap_median([1.0])
+
+
+def test_a_bootstrap_takes_infinity_for_very_much():
+    assert bootstrap_median([1.0, 2.0, 3.0, 4.0, math.inf])[1] > 3
+    assert bootstrap_median([math.inf, math.inf, 1.0])[1] == math.inf
+    low, high = bootstrap_mean([1.0, 2.0, 3.0, 4.0, 100.0])
+    assert low < 22 < high
+
+
+@pytest.mark.parametrize(
+    ("higher", "lower", "verdict"),
+    [
+        ([2, 3, 4, 5, 6], [1, 1, 1, 1, 1.5], "reproduced"),
+        ([2, 3, math.inf, 5, 6], [1, 1, 1, 1, 1.5], "reproduced"),
+        ([2, 3, 4, 5, 6], [1, 1, 1, 1, math.inf], "not reproduced"),
+        ([math.inf] * 5, [math.inf] * 5, "not reproduced"),
+        ([2, 3, 4, 5, 6], [1, 1, 1, 1, math.nan], "not reproduced"),
+        ([2, 3, 4, 5, 6], [math.nan, 1, 1, 1, 1], "not reproduced"),
+        ([math.nan, 3, 4, 5, 6], [1, 1, 1, 1, 1], "not reproduced"),
+    ],
+)
+def test_what_is_no_number_is_above_nothing(higher, lower, verdict):
+    assert ranking("n", "s", "p", {"there": (higher, lower)}, of="losses").verdict == verdict

@@ -159,3 +159,24 @@ def test_figures_and_tables_of_a_run():
         plt.close("all")
     (line,) = curves.ends(df[df["test_length"] != 20], ["cell"]).to_dict("records")
     assert (line["seeds"], line["diverged"], line["parameters"]) == (2, 0, 61)
+
+
+def test_the_loss_of_what_diverged_is_worse_than_any():
+    rows = [{"kind": "end", "status": "ok", "loss": 0.1, "outcome": "training"}] * 2
+    rows.append({"kind": "end", "status": "ok", "loss": np.nan, "outcome": "diverged"})
+    found = curves.of_kind(pd.DataFrame(rows), "end", "loss")["loss"]
+    assert found.tolist() == [0.1, 0.1, np.inf]
+
+
+def test_a_claim_about_several_conditions_is_judged_by_the_worst():
+    values, where = pd.Series([0.0] * 10 + [1.0] * 5), pd.DataFrame({"T": [1] * 5 + [2] * 5 + [3] * 5})
+    assert medians.median("n", "s", "p", values, at_most=0.5).verdict == "reproduced"
+    claim = medians.median("n", "s", "p", values, where=where, at_most=0.5)
+    assert (claim.verdict, claim.measured) == ("not reproduced", 1.0)
+    assert "Median of 5 seeds. At T = 3, the worst of 3." in claim.note
+    assert medians.median("n", "s", "p", values, where=where, at_least=0.5).measured == 0
+    assert medians.median("n", "s", "p", values[:0], where=where[:0], at_most=0.5).verdict == "not yet run"
+
+
+def test_a_median_of_what_is_no_number_is_none():
+    assert medians.median("n", "s", "p", pd.Series([0.1, 0.1, 0.1, np.nan]), at_most=0.5).verdict == "not reproduced"

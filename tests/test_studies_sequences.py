@@ -8,8 +8,10 @@ from rnnbench import tasks
 from rnnbench.layers import Dense, Network
 from rnnbench.layers.decoder import Decoder
 from rnnbench.layers.encoder_decoder import Encoder, EncoderDecoder
+from rnnbench.runner import scratch
 from rnnbench.runner.claims import holds
-from rnnbench.studies import facts, misses, writing
+from rnnbench.studies import descent as descents
+from rnnbench.studies import facts, misses, pairs, writing
 from rnnbench.studies.context import parameters
 from rnnbench.studies.descent import Descent
 from rnnbench.studies.learning import learn, network_for
@@ -198,3 +200,29 @@ def test_misses_are_told_only_where_there_are_any():
     assert [claim.note for claim in found] == ["Seen.", "Seen. Why."]
     with pytest.raises(KeyError, match="worse"):
         misses.told([good], {"worse": "Why."})
+
+
+def test_a_translation_that_was_interrupted_is_tested_on_the_same_sentences(tmp_path, monkeypatch):
+    task = tasks.get("memorization")
+
+    def learned():
+        def build(seed):
+            encoder, decoder = Encoder(task.inputs, 3, 4, seed=seed), Decoder(task.inputs, 3, 4, seed=seed)
+            return EncoderDecoder(encoder, decoder, eos=task.inputs - 1)
+
+        options = {"seeds": 2, "steps": 20, "rate": 0.01, "length": 3, "test": 50}
+        return pairs.learn_pairs(build, {"plain": task}, np.random.default_rng(0), **options)
+
+    whole, save = learned(), Descent.save
+    monkeypatch.setattr(descents, "SAVE_AFTER", 0.0)
+
+    def save_and_stop(descent, path):
+        save(descent, path)
+        if descent.history.steps == 11:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Descent, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt), scratch.lent(tmp_path / "kept"):
+        learned()
+    with scratch.lent(tmp_path / "kept"):
+        assert learned() == whole

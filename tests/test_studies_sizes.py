@@ -48,6 +48,10 @@ def test_a_number_of_parameters_that_no_size_has_is_refused():
         ([1, 5, 9, 2, 7], [2, 6, 10, 3, 7], False),
         ([1, 1], [2, 2], True),
         ([2, 2], [2, 2], False),
+        ([1, 2, 3, 2, 2], [np.inf] * 5, True),  # a seed that failed is worse than any
+        ([np.inf] * 5, [1, 2, 3, 2, 2], False),
+        ([1, 2, 3, np.inf, 2], [4, 5, 4, 5, np.inf], False),
+        ([np.inf] * 5, [np.inf] * 5, False),
     ],
 )
 def test_lower_is_a_matter_of_more_than_seeds(one, other, expected):

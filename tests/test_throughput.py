@@ -7,7 +7,7 @@ import small_runs
 
 from experiments import throughput
 from rnnbench import cells
-from rnnbench.peers import tasks
+from rnnbench.peers import frames, tasks
 from rnnbench.report import style
 from rnnbench.runner import settings
 
@@ -36,6 +36,14 @@ def made_up(ratios, shapes=throughput.TABLE, threads=1, roof=0.9, width=0.01, ab
                 for peer in absent:
                     lines.append(key | {"peer": peer, "outcome": "not installed", "detail": "get it"})
     return pd.DataFrame(lines)
+
+
+def test_a_peer_that_failed_took_no_part():
+    df = made_up({"torch": 1.5, "torch-plain": 2.5, "onnxruntime": 2.5, "jax": 1.2})
+    assert frames.best(df)["complete"].all()
+    for outcome in ("failed", "mismatch"):
+        broken = df.assign(outcome=df["outcome"].mask(df["peer"] == "jax", outcome))
+        assert not frames.best(broken)["complete"].any()
 
 
 def verdicts(df):
@@ -140,8 +148,6 @@ def test_without_all_peers_and_shapes_nothing_is_claimed():
 
 
 def test_the_fastest_peer_is_the_one_that_counts():
-    from rnnbench.peers import frames
-
     best = frames.best(made_up({"torch": 1.5, "torch-plain": 1.2, "jax": 2.0}))
     assert set(best["best"]) == {"torch-plain"}
     assert not best.loc[best["direction"] == "inference", "complete"].any()

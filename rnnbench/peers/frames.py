@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rnnbench.peers.spread import BUSY
-from rnnbench.peers.tasks import ABSENT, OK, PACKED, RNNBENCH, ROOF
+from rnnbench.peers.tasks import OK, PACKED, RNNBENCH, ROOF
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def rows(df: pd.DataFrame, kind: str, texts=(), numbers=()) -> pd.DataFrame:
 def best(df: pd.DataFrame) -> pd.DataFrame:
     """A line per cell, shape, threads and direction: our numbers, the fastest peer, the ratio to it.
 
-    ``complete`` says whether all the peers that `NEEDED` names could take part, and others left the processors alone.
+    ``complete`` says whether all the peers that `NEEDED` names took part, and others left the processors alone.
     """
     import pandas as pd
 
@@ -66,7 +66,7 @@ def best(df: pd.DataFrame) -> pd.DataFrame:
         if ran.empty:
             continue
         ours = group[group["peer"] == RNNBENCH].iloc[0]
-        there = set(engines.loc[engines["outcome"] != ABSENT, "peer"])
+        there = set(ran["peer"])  # one that failed or gave other numbers might have been the fastest
         first = ran.loc[ran["ratio"].idxmin()]
         lines[tuple(key)] = (
             dict(zip(KEY, key, strict=True))

@@ -180,16 +180,24 @@ def ranking(
     found = []
     for place, (higher, lower) in pairs.items():
         if min(len(higher), len(lower)) >= at_least:
-            interval = float(min(higher) - max(lower)), float(max(higher) - min(lower))
-            found.append((interval, median(higher) - median(lower), place, f"{len(higher)} and {len(lower)} seeds"))
+            interval = _less(min(higher), max(lower), -math.inf), _less(max(higher), min(lower), math.inf)
+            if any(value != value for value in (*higher, *lower)):  # what is no number lies above and below nothing
+                interval = -math.inf, math.inf
+            middle = _less(median(higher), median(lower), math.nan)
+            found.append((interval, middle, place, f"{len(higher)} and {len(lower)} seeds"))
     if not found:
         return Claim(name, statement, source, "> 0", None, None, None, NOT_YET_RUN)
     above = [interval[0] > 0 for interval, *_ in found]
     verdict = REPRODUCED if all(above) else PARTLY if any(above) else NOT_REPRODUCED
-    interval, middle, place, seeds = min(found)
+    interval, middle, place, seeds = min(found, key=lambda one: one[0])
     note = f"Difference of median {of} at {place}, the least clear of {len(found)}: its range over all pairs of seeds "
     note += f"({seeds}) lies above 0 at {sum(above)} of {len(found)}."
     return Claim(name, statement, source, "> 0", None, _number(middle), interval, verdict, note)
+
+
+def _less(one, other, alike):
+    """The difference; of two equal infinities, `alike`."""
+    return alike if one == other and math.isinf(one) else float(one - other)
 
 
 def _number(measured: float | None) -> float | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+HUGE = 1e300  # in place of infinity, of which there are no differences
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -35,7 +38,7 @@ def bootstrap_median(values: Sequence[float], confidence: float = 0.95) -> tuple
     Parameters
     ----------
     values : sequence of float
-        Finite, at least two.
+        At least two; infinite ones are very large.
     confidence : float
 
     Returns
@@ -48,16 +51,25 @@ def bootstrap_median(values: Sequence[float], confidence: float = 0.95) -> tuple
         Fewer than two values.
     """
     import numpy as np
+
+    return _bootstrap(np.clip(np.asarray(values, dtype=float), -HUGE, HUGE), np.median, confidence)
+
+
+def bootstrap_mean(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The same of a mean; the values are finite."""
+    import numpy as np
+
+    return _bootstrap(np.asarray(values, dtype=float), np.mean, confidence)
+
+
+def _bootstrap(values, statistic, confidence):
+    import numpy as np
     from scipy.stats import bootstrap
 
-    result = bootstrap(
-        (np.asarray(values, dtype=float),),
-        np.median,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    rng = np.random.default_rng(0)
+    found = bootstrap((values,), statistic, confidence_level=confidence, method="percentile", rng=rng)
+    low, high = found.confidence_interval
+    return tuple(float(end) if abs(end) < HUGE / 1e10 else math.copysign(math.inf, end) for end in (low, high))
 
 
 def difference(first: tuple[int, int], second: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:

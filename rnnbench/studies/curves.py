@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def of_kind(df: pd.DataFrame, kind: str, *numbers: str, words: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the rows of one kind of finished trials; these columns exist in any case, the first hold numbers."""
+    """Return the rows of one kind of finished trials; these columns exist in any case, the first hold numbers.
+
+    The loss at the end of a training that diverged is infinite: worse than any, where no number would be left out.
+    """
     import pandas as pd
 
     missing = dict.fromkeys(name for name in ("kind", *numbers, *words) if name not in df)
@@ -26,6 +29,8 @@ def of_kind(df: pd.DataFrame, kind: str, *numbers: str, words: Sequence[str] = (
     frame = frame[(frame["kind"] == kind) & (frame["status"] == "ok")].copy()
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name])
+    if kind == "end" and "loss" in numbers and "outcome" in frame:
+        frame["loss"] = frame["loss"].mask(frame["loss"].isna() & (frame["outcome"] == "diverged"), float("inf"))
     return frame
 
 

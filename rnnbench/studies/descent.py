@@ -33,10 +33,15 @@ class Descent:
         For the batches.
     rate : float
     clip : Clip, optional
+    tests : numpy.random.Generator, optional
+        What `look` draws from; a checkpoint keeps where it is.
     """
 
-    def __init__(self, network: Layer, gradient: Callable, rng: np.random.Generator, *, rate: float, clip=None):
-        self.network, self.gradient, self.rng, self.clip = network, gradient, rng, clip
+    def __init__(
+        self, network: Layer, gradient: Callable, rng: np.random.Generator, *, rate: float, clip=None, tests=None
+    ):
+        self.network, self.gradient, self.clip = network, gradient, clip
+        self.rng, self.rngs = rng, [rng] if tests is None else [rng, tests]
         self.flat, self.optimiser = Flat(network), Adam(rate)
         self.optimiser.start(self.flat.values)
         self.history, self.looks = History(network.copies), []
@@ -96,7 +101,7 @@ class Descent:
         arrays |= {f"optimiser {key}": value for key, value in self.optimiser.state.items()}
         arrays |= {f"history {key}": value for key, value in self.history.arrays().items()}
         about |= {"steps": self.optimiser.steps, "outcomes": self.history.outcomes, "looks": self.looks}
-        saving.write(path, arrays, about | {"rng": self.rng.bit_generator.state})
+        saving.write(path, arrays, about | {"rngs": [rng.bit_generator.state for rng in self.rngs]})
 
     def load(self, path) -> None:
         """Go on from a checkpoint."""
@@ -107,4 +112,5 @@ class Descent:
         self.optimiser.steps, self.looks = about["steps"], about["looks"]
         kept = {key.removeprefix("history "): value for key, value in arrays.items() if key.startswith("history ")}
         self.history.restore(kept, about["outcomes"])
-        self.rng.bit_generator.state = about["rng"]
+        for rng, state in zip(self.rngs, about["rngs"], strict=True):
+            rng.bit_generator.state = state

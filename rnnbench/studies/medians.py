@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def median(
-    name: str, statement: str, source: str, values: pd.Series, *, of: str = "seeds", note: str = "", **limits: float
-) -> Claim:
+    name: str, statement: str, source: str, values: pd.Series, *, where: pd.DataFrame | None = None, of: str = "seeds",
+    note: str = "", **limits: float,
+) -> Claim:  # fmt: skip
     """The claim that a median is within limits, with a bootstrap's interval.
 
     Parameters
@@ -21,13 +22,22 @@ def median(
     name, statement, source, note : str
     values : Series
         One number for each seed; empty where there is no data.
+    where : DataFrame, optional
+        Under which conditions each was measured. The claim is then of all these, and judged by the worst.
     of : str
         What has the values, in the plural.
     **limits
-        ``at_least``, ``at_most``.
+        ``at_least`` or ``at_most``; both without `where` only.
     """
     if not len(values):
         return bound(name, statement, source, measured=None, note=note, **limits)
-    interval = bootstrap_median(values) if len(values) > 1 else None
-    told = f"Median of {len(values)} {of}. {note}".strip()
-    return bound(name, statement, source, measured=values.median(), interval=interval, note=told, **limits)
+    told = f"Median of {{}} {of}. {note}".strip()
+    groups = {} if where is None else dict(list(values.groupby([where[name] for name in where])))
+    if len(groups) > 1:
+        worst = (max if "at_most" in limits else min)(groups, key=lambda one: groups[one].median())
+        words = ", ".join(f"{name} = {value}" for name, value in zip(where, worst, strict=True))
+        told, values = f"{told} At {words}, the worst of {len(groups)}.", groups[worst]
+    measured = values.median(skipna=False)  # one that is no number makes the median none, and the claim fail
+    interval = bootstrap_median(values) if len(values) > 1 and measured == measured else None
+    told = told.format(len(values))
+    return bound(name, statement, source, measured=measured, interval=interval, note=told, **limits)

@@ -76,7 +76,7 @@ def learn_pairs(
             for r, success in enumerate(score["success"])
         ]
 
-    descent = Descent(network, gradient, data, rate=rate, clip=Clip("norm", 1.0))
+    descent = Descent(network, gradient, data, rate=rate, clip=Clip("norm", 1.0), tests=tests)
     rows = descent.run(steps, look, looks=10)
     for name, task in judged.items():
         for size in lengths or (length,):

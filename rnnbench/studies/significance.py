@@ -38,7 +38,8 @@ def lower(one: Sequence[float], other: Sequence[float], level: float = LEVEL) ->
     Parameters
     ----------
     one, other : sequences of float
-        A number for each seed, at least two.
+        A number for each seed, at least two; infinite where a seed failed, for there is no mean then and the one-sided
+        test of ranks (Mann and Whitney's, at half the level) is made in its place.
     level : float
         Of significance.
 
@@ -48,9 +49,11 @@ def lower(one: Sequence[float], other: Sequence[float], level: float = LEVEL) ->
     involved, Biometrika 34, 1947.
     """
     import numpy as np
-    from scipy.stats import ttest_ind
+    from scipy.stats import mannwhitneyu, ttest_ind
 
     one, other = np.asarray(one, float), np.asarray(other, float)
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return bool(mannwhitneyu(one, other, alternative="less", nan_policy="raise").pvalue < level / 2)
     if one.mean() >= other.mean():
         return False
     if one.std() == 0 and other.std() == 0:  # each seed of one the same, and no seed of the other
