@@ -191,3 +191,11 @@ def test_bad_arguments_are_refused():
     layer.parts["readout"].params["bias"][0] = np.nan
     with pytest.raises(ValueError, match="logits are NaN or infinite"):
         generate.greedy(layer, PROMPT, 1)
+
+
+def test_beams_without_a_sequence_hold_nothing_after_their_end():
+    layer = chain_of([[0.0, 1.0], [1.0, 0.0]])
+    out = generate.beam(layer, np.zeros((1, 1), int), 2, 4, stop=0)  # wider than there are sequences
+    assert out.lengths[0].tolist() == [2, 1, 2, 1]
+    assert (out.symbols[1:, 0, [1, 3]] == 0).all()
+    assert np.isneginf(out.log_probability[0, 3])

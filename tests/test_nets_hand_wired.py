@@ -38,6 +38,8 @@ def test_logistic_parity_needs_its_gain():
     for gain in (14.0, 20.0):
         y, _ = hand_wired.logistic_parity(gain=gain, dtype="float64").forward(bits.astype(float))
         assert np.abs(y - expected).max() < 1e-3
+    with pytest.raises(ValueError, match="gain: got 1e\\+38, expected a number > 0, at most 1e\\+06"):
+        hand_wired.logistic_parity(gain=1e38)
 
 
 @pytest.mark.parametrize("device", DEVICES)

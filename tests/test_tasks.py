@@ -251,7 +251,8 @@ def test_chance_of_a_million(name, variant):
 @pytest.mark.parametrize("name", tasks.names())
 def test_bad_options_are_refused(name):
     for option in inspect.signature(task_module(name).build).parameters:
-        for bad in (object(), "no such value", -1.5, float("nan"), float("inf"), []):
+        negative = [] if option == "offset" else [-1.5]
+        for bad in (object(), "no such value", *negative, float("nan"), float("inf"), []):
             with pytest.raises(ValueError, match=option) as refused:
                 tasks.get(name, **{option: bad})
             assert "expected" in str(refused.value) and repr(bad) in str(refused.value)
@@ -300,3 +301,30 @@ def test_the_default_length_is_one_that_the_task_takes(name, options):
 def test_what_is_no_generator_is_refused(rng):
     with pytest.raises(TypeError, match=r"rng: got .*, expected a numpy.random.Generator"):
         tasks.get("parity").batch(rng, 2)
+
+
+@every_variant
+def test_a_row_with_an_output_that_is_no_number_is_not_right(name, variant):
+    task = tasks.get(name, **options(name, variant))
+    batch = task.batch(np.random.default_rng(0), 20, task.shortest + 1)
+    assert not task.correct(np.full((*batch.mask.shape, task.outputs), np.nan), batch).any()
+
+
+def test_a_negative_offset_is_as_good_as_any():
+    batch = tasks.get("adding", offset=-1).batch(np.random.default_rng(0), 5, 10)
+    plain = tasks.get("adding").batch(np.random.default_rng(0), 5, 10)
+    assert_allclose(batch.target[-1], plain.target[-1] - 1)
+    with pytest.raises(ValueError, match=r"offset: got nan, expected a finite number$"):
+        tasks.get("adding", offset=float("nan"))
+
+
+@pytest.mark.parametrize("delays", [((1, 2), (3,)), (1, 1), (1,), (1, True), (1, 2.0), (-1, 2), (1, 2**40), "12", None])
+def test_bad_delays_are_named(delays):
+    with pytest.raises(ValueError, match=r"delays: got .*, expected at least two different integers"):
+        tasks.get("timing", delays=delays)
+
+
+def test_line_ends_of_a_text_are_characters(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"a\r\nb\r\n")
+    assert tasks.get("characters", text=path).alphabet == ("\n", "\r", "a", "b")

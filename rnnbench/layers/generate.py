@@ -126,6 +126,8 @@ def beam(layer, prompt, steps, width, *, state=None, stop=None) -> Generated:
             best = np.argsort(-total, axis=1, kind="stable")[:, :width]
             score = np.take_along_axis(total, best, axis=1)
             parents, symbols = np.divmod(best, vocabulary)
+            if stop is not None:  # where nothing likely is left, an ended row would go on
+                symbols[np.take_along_axis(ended, parents, axis=1)] = stop
             written = np.concatenate([np.take_along_axis(written, parents[None], axis=2), symbols[None]])
             ended = np.take_along_axis(ended, parents, axis=1) | (symbols == stop)
             if ended.all() or t == steps - 1:

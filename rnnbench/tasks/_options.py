@@ -18,8 +18,8 @@ def number(option, value, least=0.0, most=math.inf):
     """Return `value` as a finite float, or refuse it."""
     real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not real or not math.isfinite(value) or not least <= value <= most:
-        upto = f" and <= {most}" if most < math.inf else ""
-        raise ValueError(f"{option}: got {value!r}, expected a number >= {least}{upto}")
+        limits = [f">= {least}"] * (least > -math.inf) + [f"<= {most}"] * (most < math.inf)
+        raise ValueError(f"{option}: got {value!r}, expected a finite number {' and '.join(limits)}".rstrip())
     return float(value)
 
 

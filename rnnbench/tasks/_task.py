@@ -89,7 +89,8 @@ class Task:
     chance : function (length) -> Chance
         In closed form.
     correct : function (outputs, batch) -> (B,) bool array
-        The success criterion, sequence by sequence; outputs as those of ``naive``.
+        The success criterion, sequence by sequence; outputs as those of ``naive``. A row with an output that is no
+        number at a scored position is never right.
     criterion : str
         When the paper calls the task solved, in a sentence.
     longest : int or None
@@ -122,6 +123,9 @@ class Task:
     name: str = ""
     variant: str = ""
 
+    def __post_init__(self):
+        object.__setattr__(self, "correct", _of_numbers(self.correct))
+
     def batch(self, rng: np.random.Generator, size: int, length: int | None = None) -> Batch:
         """Draw `size` sequences.
 
@@ -144,3 +148,13 @@ class Task:
         if self.longest is not None and length > self.longest:
             raise ValueError(f"{what}: got {length!r}, expected at most {self.longest}")
         return int(length)
+
+
+def _of_numbers(correct):
+    """The criterion, which NaN does not meet: to NumPy it has a sign and is the largest of all."""
+
+    def of_numbers(outputs, batch):
+        nothing = np.isnan(outputs).any(axis=-1) & batch.mask
+        return correct(outputs, batch) & ~nothing.any(axis=0)
+
+    return of_numbers

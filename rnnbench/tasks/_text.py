@@ -23,7 +23,7 @@ def read(path):
     if not isinstance(path, str | Path):
         raise ValueError(f"text: got {path!r}, {expected}")
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_bytes().decode("utf-8")  # line ends as they are
     except (OSError, ValueError) as error:
         raise ValueError(f"text: got {path!r}, {expected} ({error})") from None
     if len(text) < 2:

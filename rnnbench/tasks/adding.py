@@ -36,6 +36,8 @@ Bengio, On the difficulty of training recurrent neural networks, ICML 2013, and 
 Bengio, Unitary Evolution Recurrent Neural Networks, ICML 2016, and the authors' code.
 """
 
+import math
+
 from rnnbench.tasks import _options
 from rnnbench.tasks._markers import PLACEMENTS, chance_of_the_first_step, marked_task
 from rnnbench.tasks._task import Chance
@@ -56,7 +58,7 @@ def build(placement="halves", scale=1.0, offset=0.0, tolerance=0.04):
     """Build the task; see the module's docstring."""
     placement = _options.one_of("placement", placement, list(PLACEMENTS))
     scale = _options.number("scale", scale, least=1e-3)
-    offset = _options.number("offset", offset)
+    offset = _options.number("offset", offset, least=-math.inf)
     tolerance = _options.number("tolerance", tolerance, least=1e-9)
     low = -1.0 if placement == "first_ten" else 0.0
     middle = (low + 1) / 2

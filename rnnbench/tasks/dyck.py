@@ -20,7 +20,7 @@ Suzgun, Belinkov, Shieber and Gehrmann, LSTM Networks Can Perform Dynamic Counti
 words from a stochastic grammar).
 """
 
-from functools import cache
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -89,7 +89,7 @@ def _depths(rng, size, pairs):
     return 2 * opened - np.arange(2 * pairs + 1)[:, None]
 
 
-@cache
+@lru_cache(maxsize=8)  # those of a length of 2,000 take 60 MB
 def _shares(pairs):
     """How often a bracket opens, by the step and by how many did before it: (2 pairs, pairs + 1)."""
     step, opened = np.arange(2 * pairs)[:, None], np.arange(pairs + 1)

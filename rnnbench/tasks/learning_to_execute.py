@@ -1,7 +1,7 @@
 """Learning to execute: read a small program, character by character, and write what it prints.
 
-The programs are Python; ``_programs.py`` tells their six kinds of statement. `length` is the number of digits of the
-numbers in them, `nesting` the number of statements, each working on the result of the one before. The dot ends the
+The programs are Python; ``_programs.py`` tells their six kinds of statement. The numbers in them are uniform on 1
+... 10^`length`; `nesting` is the number of statements, each working on the result of the one before. The dot ends the
 program and the answer, whose characters are digits and perhaps a minus. In ``generate`` a row is the program, a dot,
 and the answer; ``pairs`` gives program and answer apart. The alphabet is that of all programs, sorted.
 

@@ -91,8 +91,9 @@ def build(generate=False, interval=10, delays=(0, 1), spikes=1):
 
 
 def _checked(delays):
-    values = np.array(delays) if isinstance(delays, list | tuple) else np.array(None)
-    good = values.ndim == 1 and values.size > 1 and np.issubdtype(values.dtype, np.integer)
-    if not good or values.min() < 0 or len(np.unique(values)) < len(values):
-        raise ValueError(f"delays: got {delays!r}, expected at least two different integers >= 0")
-    return values.astype(np.int64)
+    known = isinstance(delays, list | tuple | range | np.ndarray) and np.ndim(delays[:1]) == 1
+    values = list(delays) if known else []
+    good = all(isinstance(v, int | np.integer) and not isinstance(v, bool) and 0 <= v < 2**31 for v in values)
+    if not good or len(values) < 2 or len({*values}) < len(values):
+        raise ValueError(f"delays: got {delays!r}, expected at least two different integers >= 0 and < 2**31")
+    return np.array(values, np.int64)

@@ -4,13 +4,13 @@
 ``baseline``  every sequence at the last level
 ``naive``     every sequence at the level reached, which rises when the task is done well there
 ``mix``       every sequence at a level of its own, uniform over all
-``combined``  every sequence by ``naive`` or by ``mix``, at even odds (the paper does not tell the odds)
+``combined``  one sequence in five by ``mix``, as in the authors' code, the others by ``naive``
 ============  ===================================================================================================
 
 The level reached belongs to a replica. It rises by one where at least `raise_at` of fresh sequences at that level are
-right; the paper raises it when training no longer makes progress.
+right; the authors raise it when training makes no more progress, too.
 
-Source: W. Zaremba and I. Sutskever, Learning to Execute, 2014, section 4.
+Source: W. Zaremba and I. Sutskever, Learning to Execute, 2014, section 4, and the authors' code.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 
 from rnnbench.layers import arguments
 from rnnbench.tasks import Task
+from rnnbench.tasks._curriculum import MIXED
 
 KINDS = ("baseline", "naive", "mix", "combined")
 
@@ -86,7 +87,7 @@ class Curriculum:
         if self.kind == "baseline":
             return np.full(size, len(self.levels) - 1)
         levels = rng.integers(0, len(self.levels), size)
-        return levels if self.kind == "mix" else np.where(rng.random(size) < 0.5, reached, levels)
+        return levels if self.kind == "mix" else np.where(rng.random(size) < MIXED, levels, reached)
 
     def at(self, level: int, task):
         """Return the task and the length of a level; `task` is the one that is trained."""
