@@ -106,6 +106,7 @@ def claims(df):
     alike = ends[(ends["length"] == 50) & (abs(ends["parameters"] / PARAMETERS - 1) < 0.05)]
     ends = ends[ends["hidden"] >= HIDDEN]
     short, long = ends[ends["length"] == 50], ends[ends["length"] >= 100]
+    solved, tanh = long[(long["cell"] == "lstm") & (long["length"] <= 400)], long[long["cell"] == "elman"]
     losses, of_size = ({cell: rows.loc[rows["cell"] == cell, "loss"] for cell in CELLS} for rows in (short, alike))
     found = [
         _median(
@@ -128,18 +129,18 @@ def claims(df):
         ),
         _median(
             "LSTM, T >= 100", "An LSTM solves T = 100 to 400 (loss below 0.01).",
-            long.loc[(long["cell"] == "lstm") & (long["length"] <= 400), "loss"], at_most=SOLVED,
+            solved["loss"], where=solved[["length"]], at_most=SOLVED,
         ),
         _median(
             "tanh, T >= 100", "At T of 100 and more a tanh network never beats the naive loss by a tenth.",
-            long.loc[long["cell"] == "elman", "loss"], at_least=0.9 * NAIVE,
+            tanh["loss"], where=tanh[["length"]], at_least=0.9 * NAIVE,
         ),
     ]  # fmt: skip
     return told(found, MISSES)
 
 
-def _median(name, statement, values, **limits):
-    return median(name, statement, ORDER, values, note=f"The naive loss is {NAIVE:.3f}.", **limits)
+def _median(name, statement, values, **more):
+    return median(name, statement, ORDER, values, note=f"The naive loss is {NAIVE:.3f}.", **more)
 
 
 MISSES = {

@@ -20,7 +20,7 @@ its section 3 are quoted from memory and unconfirmed.
 """
 
 from rnnbench.runner.claims import bound, compare, ranking
-from rnnbench.runner.intervals import bootstrap_median
+from rnnbench.runner.intervals import bootstrap_mean
 from rnnbench.studies import choices, curves
 from rnnbench.studies.medians import median
 
@@ -120,7 +120,7 @@ def claims(df):
             "kept, chrono", "With chrono initialisation the cell states keep 0.1485 of what they hold over T steps, in "
             "the mean over the units.", "derived (module's docstring)", published=KEPT, tolerance=0.01,
             measured=parts["chrono"].mean() if len(kept) else None,
-            interval=bootstrap_median(parts["chrono"]) if len(parts["chrono"]) > 1 else None,
+            interval=bootstrap_mean(parts["chrono"]) if len(parts["chrono"]) > 1 else None,
         ),
         bound(
             "kept, forget bias 1", "With a forget bias of 1 they keep nothing over 100 steps (less than 1e-10).",

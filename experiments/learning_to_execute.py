@@ -4,13 +4,13 @@ Method: the task ``learning_to_execute`` (variant addition): programs such as pr
 character, then the answer and a dot, written with the right characters before given. An LSTM of 64 units (forget bias
 1), Adam with a batch of 32, a rate that falls along a cosine, gradient norms clipped at 1. Numbers are 1 to 100 (two
 digits); the curricula are baseline (two digits only), naive (one digit, until 95 % of fresh programs are right), mix
-(one or two at even odds) and combined (naive or mix at even odds), each at the learning rate that the preset "search"
-chose for it, five seeds side by side, judged on 1,000 fresh programs of each number of digits. Three digits, which are
-not learned in this time, have the combined curriculum alone and the rate that was chosen for two; the preset "paper"
-has up to nine. The naive predictor says all characters of answers alike: loss ln 12, nothing right. The control writes
-all programs in scrambled characters. Errors of the baseline's programs are told by the place of a digit and by the
-longest run of carries in its sum. All six kinds of program are given to Python, too. ``--cells my_cell.py`` adds a cell
-of your own, under the baseline, at the LSTM's rate.
+(one or two at even odds) and combined (one program in five by mix, the others by naive), each at the learning rate that
+the preset "search" chose for it, five seeds side by side, judged on 1,000 fresh programs of each number of digits.
+Three digits, which are not learned in this time, have the combined curriculum alone and the rate that was chosen for
+two; the preset "paper" has up to nine. The naive predictor says all characters of answers alike: loss ln 12, nothing
+right. The control writes all programs in scrambled characters. Errors of the baseline's programs are told by the place
+of a digit and by the longest run of carries in its sum. All six kinds of program are given to Python, too.
+``--cells my_cell.py`` adds a cell of your own, under the baseline, at the LSTM's rate.
 
 Sources: W. Zaremba and I. Sutskever, Learning to Execute, arXiv 1410.4615, 2014 (abstract: 99 % of the characters of
 sums of nine-digit numbers); R. Grosse, Lecture 7: Recurrent Neural Nets, section 4.3 and figure 6 (scrambled programs;

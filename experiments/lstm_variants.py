@@ -17,7 +17,7 @@ others.
 
 Sources: K. Greff, R. K. Srivastava, J. Koutnik, B. R. Steunebrink and J. Schmidhuber, LSTM: A Search Space Odyssey,
 IEEE Transactions on Neural Networks and Learning Systems 28, 2017, section V; F. A. Gers, J. Schmidhuber and F.
-Cummins, Learning to Forget: Continual Prediction with LSTM, Neural Computation 12, 2000, section 4 and table 2.
+Cummins, Learning to Forget: Continual Prediction with LSTM, Neural Computation 12, 2000, section 4.
 """
 
 from rnnbench import cells
@@ -46,7 +46,7 @@ CHOSEN = {
 RATES, DEFAULT = (0.01, 0.03, 0.1), 0.01
 SEEDS, BATCH, CLIP = 5, 20, 1.0
 NOISE = 1e-4  # of losses, by chance
-GREFF, GERS = "Greff et al. 2017, section V", "Gers et al. 2000, table 2"
+GREFF, GERS = "Greff et al. 2017, section V", "Gers et al. 2000, section 4"
 STREAMS = (
     "All 30 streams right; the naive predictor gets none. The paper: 0 % without, 62 % with forget gates (unconfirmed),"
     " its gradient cut off at every step; here it goes back up to 50 steps. Root seeds 0 and 1 together: 0 of 10 "

@@ -93,9 +93,10 @@ def _lags(task, build, setting, rng):
 
     from rnnbench.studies.pairs import source_gradients
 
-    reverse = setting["arrangement"] == "reversed"
-    read = np.arange(setting["digits"])[:: -1 if reverse else 1]  # when each digit is
-    lags = setting["digits"] + np.arange(setting["digits"]) - read
+    reverse, digits = setting["arrangement"] == "reversed", setting["digits"]
+    pair = task.pairs(rng, 100, digits)
+    same = (pair.source[:, None] == pair.target[None, :digits]).all(axis=2)  # in all rows: no other digit is by chance
+    lags = len(pair.source) + np.arange(digits) - same.argmax(axis=0)
     yield {"kind": "lag", "first": int(lags[0]), "mean": float(lags.mean())}
     for r, one in enumerate(rng.spawn(setting["seeds"])):
         pair = task.pairs(one, 20, PROBED)

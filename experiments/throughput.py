@@ -170,7 +170,7 @@ def _growth_claims(df):
         span = f"From {part['exponent'].min():.2f} to {part['exponent'].max():.2f}." if len(part) else ""
         yield holds(
             f"growth with {axis}", f"Cost grows with {axis} at most as {axis}^{power} (exponent within 0.05).",
-            "derived: the products' operations", part["exponent_low"] <= power + 0.05, note=span,
+            "derived: the products' operations", part["exponent"] <= power + 0.05, note=span,
         )  # fmt: skip
 
 
@@ -253,6 +253,7 @@ def _ratios(rows, threads):
 
 
 def _at_roof(rows, threads):
+    from rnnbench.report.charts import BESIDE
     from rnnbench.report.style import BLUE, VERMILION
 
     figure, parts = _panels(rows)
@@ -262,7 +263,7 @@ def _at_roof(rows, threads):
         ax.plot(part["best_roof"], places, "s", color=VERMILION, fillstyle="none", label="fastest peer")
         ax.axvline(1, color="black", linewidth=1)
         ax.set(xlabel="fraction of the roof", xlim=(0, None))
-        ax.legend(fontsize=9, loc="lower right")
+    ax.legend(fontsize=9, **BESIDE)
     return figure, (
         f"What part of the roof the matrix products reach, threads: {threads}. The roof is a loop of multiply-adds in "
         "registers on as many threads, timed in the same rounds."

@@ -141,7 +141,7 @@ def claims(df):
     }
     of_tree = [(row.length, row.depth) for row in depth.itertuples() if row.model == "tree"]
     of_chain = [(row.length, row.depth) for row in depth.itertuples() if row.model == "chain"]
-    success = ends[ends["model"] == "tree"]["success"] if len(ends) else ends["success"]
+    of_trees = ends[ends["model"] == "tree"]
     longest = max(length for length, _ in of_tree) if of_tree else 0
     found = [
         holds(
@@ -159,7 +159,8 @@ def claims(df):
         ),
         median(
             "a tree latches", "The recursive network tells the first step's sign after up to 128 noisy ones: 99 % are "
-            "right.", "derived", success, of="seeds and lengths", note="Naive: a half.", at_least=0.99,
+            "right.", "derived", of_trees["success"], where=of_trees[["length"]],
+            note="Naive: a half.", at_least=0.99,
         ),
         *(
             ranking(

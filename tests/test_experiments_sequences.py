@@ -173,3 +173,14 @@ def test_transduction_tells_the_unseen_pair():
     found = verdicts("transduction", rows)
     assert found["trained pairs"] == found["ambiguity"] == found["languages into themselves"] == REPRODUCED
     assert found["never trained, pairs"] == found["never trained, and itself"] == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(("arrangement", "first"), [("plain", 6), ("reversed", 1)])
+def test_lags_are_counted_on_the_sequences(arrangement, first):
+    module = EXPERIMENTS["seq2seq"]
+    setting = {"cell": "lstm", "arrangement": arrangement, "digits": 6, "hidden": 4, "seeds": 0, "device": "cpu"}
+    other = "plain" if arrangement == "reversed" else "reversed"
+    for variant, wanted in ((arrangement, first), (other, 7 - first)):  # a task that is another one than it says
+        task = tasks.get("memorization", variant)
+        [row] = module._lags(task, None, setting, np.random.default_rng(0))
+        assert row == {"kind": "lag", "first": wanted, "mean": 6.0}

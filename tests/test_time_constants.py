@@ -77,5 +77,5 @@ def test_verdicts():
     assert claims([leaky | {"slope": np.log(0.95)}])["leaky units"].verdict == "reproduced"
     assert claims([leaky | {"slope": np.log(0.9)}])["leaky units"].verdict == "not reproduced"
     assert claims([rate | {"part": "carousel", "slope": 1e-9}])["constant error carousel"].verdict == "not reproduced"
-    held = {"status": "ok", "kind": "hold", "steps": 100, "change": 1e-17}
+    held = {"status": "ok", "kind": "hold", "steps": 100, "changed": 1, "numbers": 8}
     assert claims([held])["f = 1, i = 0"].verdict == "not reproduced"
