@@ -264,7 +264,48 @@ def step_local():
     )
 
 
+def shared_parameter():
+    """Two stages with one trained parameter, and names of our own for what kernels have names for, too."""
+
+    def forward_state(a, reads, p):
+        (a_h,) = a
+        (gain,) = p
+        h = tanh(a_h * gain)
+        return (h,), (a_h,)
+
+    def backward_state(dmakes, reads, makes, saved, p):
+        (dh,) = dmakes
+        (h,) = makes
+        (a_h,) = saved
+        (gain,) = p
+        d = dh * d_tanh(h)
+        return (d * gain,), (), (d * a_h,)
+
+    def forward_read(a, reads, p):
+        (h,) = reads
+        gain, shift = p
+        return (h * gain + shift,), ()
+
+    def backward_read(dmakes, reads, makes, saved, p):
+        (dy,) = dmakes
+        (h,) = reads
+        gain, _ = p
+        return (), (dy * gain,), (dy * h, dy)
+
+    gates = (Gate("h", ("x", "h")),)
+    return Cell(
+        vectors=(Vector("h"), Vector("active")),
+        stages=(
+            Stage(forward_state, backward_state, makes=("h",), gates=gates, parameters=("program",)),
+            Stage(forward_read, backward_read, makes=("active",), reads=("h@0",), parameters=("program", "packed")),
+        ),
+        output="active",
+        parameters=(UnitParameter("program", initial=0.75), UnitParameter("packed", initial=-0.25)),
+        name="shared_parameter",
+    )
+
+
 ALL = (
     antisymmetric, squared_weights, learned_start, learned_lagged, clock, late_clock, gateless, unbiased,
-    no_bias_at_all, step_local,
+    no_bias_at_all, step_local, shared_parameter,
 )  # fmt: skip

@@ -6,15 +6,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from helpers import ENGINE_CASES, as_params
-from numba import cfunc, config
+from numba import cfunc, config, njit
 from numba.core import types
 from numba.core.codegen import CPUCodeLibrary
 
 import rnnbench
+from rnnbench import Recurrent
 from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.kernels import flat, gradients, pointwise, tile, walk
 from rnnbench.kernels.build import function_hash
@@ -195,6 +197,69 @@ def test_function_hash_follows_what_a_function_calls():
     assert function_hash(make(one, 1)) == function_hash(make(same_as_one, 1))
     hashes = {function_hash(f) for f in (make(one, 1), make(two, 1), make(one, 2), make(one, 1.0))}
     assert len(hashes) == 4
+
+
+def test_function_hash_follows_numbers_of_any_kind_wherever_they_are():
+    def of(value):
+        return function_hash(lambda x: x * value)
+
+    kinds = [1.0, 2.0, np.float32(1), np.float32(2), np.int64(1), np.int64(2), np.ones(1), np.ones(2), 2 * np.ones(1)]
+    assert len({of(value) for value in kinds}) == len(kinds)
+    assert of(np.ones(1)) == of(np.ones(1))
+
+    module, inner = ModuleType("module"), ModuleType("inner")
+    module.inner = inner
+    scope = {"module": module, "inner": inner}
+    exec("def near(x): return x * NUMBER\ndef within(x): return (lambda y: y * NUMBER)(x)", scope)
+    exec("def far(x): return x * module.inner.NUMBER\ndef compiled(x): return helper(x)", scope)
+    exec("def closed():\n    m = inner\n    return lambda x: x * m.NUMBER", scope)
+    hashes = []
+    for number in (1.0, 3.0):
+        scope["NUMBER"] = inner.NUMBER = number
+        scope["helper"] = njit(lambda x, number=number: x * number)
+        functions = [scope[name] for name in ("near", "within", "far", "compiled")] + [scope["closed"]()]
+        hashes.append([function_hash(function) for function in functions])
+    assert all(one != other for one, other in zip(*hashes, strict=True))
+
+
+def test_a_number_that_is_edited_in_a_notebook_counts():
+    scope = {"__name__": "__main__"}
+    exec("from rnnbench.contract import *; from rnnbench.ops import const, d_tanh, tanh", scope)
+    text = """
+def forward(a, reads, p):
+    return (tanh(a[0] * const(NUMBER, a[0])),), ()
+def backward(dmakes, reads, makes, saved, p):
+    return (dmakes[0] * d_tanh(makes[0]) * const(NUMBER, makes[0]),), (), ()
+"""
+    x = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    for number in (1.0, 3.0):
+        scope["NUMBER"] = number
+        exec(text, scope)
+        stage = Stage(scope["forward"], scope["backward"], makes=("h",), gates=(Gate("h", ("x", "h")),))
+        results = []
+        for device in ("reference", "cpu"):
+            layer = Recurrent(Cell((Vector("h"),), (stage,), "h"), 4, 6, device=device)
+            y, _ = layer.forward(x)
+            layer.backward(y)
+            results.append({"y": y} | layer.grads)
+        for name, value in results[0].items():
+            np.testing.assert_allclose(results[1][name], value, atol=1e-4, err_msg=f"{name}, {number}")
+
+
+def test_a_cell_of_a_module_that_cannot_be_imported_runs_twice(tmp_path):
+    """What Numba has in its cache imports the module."""
+    (tmp_path / "far.py").write_text(CELL.format(body="tanh(x)"))
+    code = f"""
+import importlib.util
+import numpy as np
+from rnnbench import Recurrent
+spec = importlib.util.spec_from_file_location("far", {str(tmp_path / "far.py")!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+Recurrent(module.build(), 1, 1).forward(np.ones((1, 1, 1), np.float32))
+"""
+    for _ in range(2):
+        run(code, cwd="/", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
 
 
 WIDTHS = {

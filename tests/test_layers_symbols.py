@@ -13,6 +13,7 @@ from rnnbench.contract import INPUT, Cell, Gate, Stage, Vector
 from rnnbench.kernels import threads
 from rnnbench.layers import Bidirectional, Chain, Dense, Network, OneHot, Stack
 from rnnbench.layers.embedding import one_hot
+from rnnbench.ops import tanh
 
 V = 5
 
@@ -131,6 +132,16 @@ def test_a_cell_without_x_does_without_symbols():
 
 def test_x_need_not_be_a_gates_first_source():
     stage = Stage(lambda a, reads, p: (a, ()), makes=("h",), gates=(Gate("h", ("h", INPUT, "h@2")),))
+    layer = randomise(Recurrent(Cell((Vector("h"),), (stage,), "h"), V, 3, dtype="float64", device="cpu"))
+    assert_same_bits(layer, draw(6, 2))
+    check_gradients(layer, draw(5, 2), state=random_state(layer, 2))
+
+
+def test_a_gate_may_have_no_source_at_all():
+    def forward(a, reads, p):
+        return (tanh(a[0] + a[1]),), ()
+
+    stage = Stage(forward, makes=("h",), gates=(Gate("h", (INPUT, "h")), Gate("b", ())))
     layer = randomise(Recurrent(Cell((Vector("h"),), (stage,), "h"), V, 3, dtype="float64", device="cpu"))
     assert_same_bits(layer, draw(6, 2))
     check_gradients(layer, draw(5, 2), state=random_state(layer, 2))

@@ -43,8 +43,8 @@ class BackwardPlan:
         Bytes that the walk works in.
     weights : list of (width, panels)
         Of each section of weights.
-    columns : list of int
-        Width of each trained unit parameter.
+    columns : list of (first, stop, width)
+        Of each trained unit parameter: its lines of that section, one for each stage that uses it.
     da_bytes : int
         Of one step.
     """
@@ -78,7 +78,7 @@ class BackwardPlan:
             for lane in lanes[: len(stage.gates)]
         )
         self.weights, self.columns, self.sections, sections = [], [], {"walk": 0}, [tables]
-        dx, columns = None if sizes.symbols else self._input_tables(), Table(6)
+        dx, columns, of_parameter = None if sizes.symbols else self._input_tables(), Table(6), {}
         if dx:
             self.sections["dx"] = len(sections)
             sections.append(dx)
@@ -91,8 +91,11 @@ class BackwardPlan:
                 sections.append(tables)
                 self.weights.append((width, len(tables[1])))
             for name, lane in zip(layout.trained_parameters[number], work[len(stage.gates) :], strict=False):
+                of_parameter.setdefault(name, []).append(lane)
+        for name, several in of_parameter.items():  # those of one parameter follow one another
+            self.columns.append((len(columns), len(columns) + len(several), layout.parameter_widths[name]))
+            for lane in several:
                 columns.add(*lane.line(), Ref(f"d {name}", 0, apart[name]))
-                self.columns.append(width)
         if self.columns:
             self.sections["columns"] = len(sections)
             sections.append([columns])
@@ -209,7 +212,7 @@ class BackwardPlan:
         for gate in gates:
             rows = layout.bias_rows.get(gate.name) if "bias" in self.packing.keys else None
             columns_of.add(Ref("d bias", rows[0] * size, self.apart["bias"]) if rows else 0, size)
-            for source in sources[sizes.symbols and sources[0] == INPUT :]:
+            for source in sources[sizes.symbols and INPUT in sources[:1] :]:
                 name = parse(source)[0]
                 block, width = layout.blocks[gate.name, source], layout.widths[name]
                 per_row, line = width * size, source_line(sizes, source, self.forward.lanes)

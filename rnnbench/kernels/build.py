@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partialmethod
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+import numpy as np
 from llvmlite import ir
 from llvmlite.binding import newpassmanagers
 from numba import cfunc, njit
@@ -91,6 +93,14 @@ def start(function) -> int:
     return function._library.get_pointer_to_function(function.native_name.removeprefix("cfunc."))
 
 
+if hasattr(os, "register_at_fork"):  # a child in which nobody goes on compiling would wait for this lock for ever
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
+
+
 @contextmanager
 def _without_collections():
     """Put the garbage collector off: a tenth of the time of a cold start goes into its looking at what is in use."""
@@ -154,10 +164,13 @@ def compile_function(function: FunctionType, signature):
 
 
 def _cached_if_possible(build):
-    """Compile with Numba's file cache, or without where no folder can be written (a read-only installation)."""
+    """Compile with Numba's file cache, or without where no folder can be written (a read-only installation).
+
+    Nor is there one for functions of a module that this process cannot import: what is cached imports it.
+    """
     try:
         return build(True)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ImportError) as error:
         if isinstance(error, RuntimeError) and "cannot cache" not in str(error):
             raise
         return build(False)
@@ -195,6 +208,8 @@ def function_hash(function: FunctionType) -> str:
             digest.update(value.co_code + repr(value.co_names + value.co_varnames).encode())
         elif value is None or isinstance(value, int | float | complex | str | bytes):
             digest.update(repr(value).encode())
+        elif isinstance(value, np.generic | np.ndarray):
+            digest.update(f"{value.dtype} {value.shape}".encode() + value.tobytes())
         elif isinstance(value, list | tuple):
             digest.update(str(len(value)).encode())
         elif isinstance(value, FunctionType):  # compiled code in a cache names the module it came from
@@ -214,13 +229,13 @@ def reachable(function: FunctionType) -> Iterator:
                 return
             seen.add(id(value))
             yield value
-            names, scope = value.__code__.co_names, value.__globals__
-            modules = [scope[n] for n in names if isinstance(scope.get(n), ModuleType)]
-            named = [scope[n] for n in names if n in scope]
-            named += [vars(m)[n] for m in modules for n in names if n in vars(m)]
+            names, scope = _names(value.__code__), value.__globals__
             closed = [c.cell_contents for c in value.__closure__ or ()]
-            for part in (value.__code__, value.__defaults__, *closed, *named):
+            named = _members([*closed, *(scope[n] for n in names if n in scope)], names)
+            for part in (value.__code__, value.__defaults__, *named):
                 yield from visit(part)
+        elif isinstance(getattr(value, "py_func", None), FunctionType):  # compiled by Numba
+            yield from visit(value.py_func)
         else:
             yield value
             inner = value.co_consts if isinstance(value, CodeType) else value
@@ -228,3 +243,19 @@ def reachable(function: FunctionType) -> Iterator:
                 yield from visit(part)
 
     yield from visit(function)
+
+
+def _names(code: CodeType) -> list[str]:
+    """The names that a function's code uses, and the functions that are made inside it."""
+    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _names(const)]
+    return list(dict.fromkeys((*code.co_names, *inner)))
+
+
+def _members(values: list, names: list[str]) -> list:
+    """The values, and of the modules among them what they have under one of these names, modules of theirs too."""
+    seen: set[int] = set()
+    for value in values:  # grows on the way
+        if isinstance(value, ModuleType) and id(value) not in seen:
+            seen.add(id(value))
+            values += [vars(value)[name] for name in names if name in vars(value)]
+    return values

@@ -71,7 +71,8 @@ def prepare(layout, weights, dtype, replicas=1, keep=False):
         weights.plans[keep] = packing
     packed = memory.empty(packing.arena.size, np.uint8)
     address = memory.address(packed)
-    program = packing.program.at({"packed": address, "active": 0} | weights.addresses)
+    addresses = {f"w {key}": start for key, start in weights.addresses.items()}
+    program = packing.program.at(addresses | {"packed": address, "active": 0})
     pieces = min(packing.jobs, threads.get_num_threads()) if packing.arena.size > SMALL_PACK else 1
     threads.run(packing.engine.pack, program.once(pieces, lambda: _pieces(program, packing.jobs, pieces)))
     program.done()

@@ -176,16 +176,18 @@ def columns_sum(build, task):
     Row by row, as they lie in memory: column by column, most of the time would go to waiting for it.
 
     `task` is the address of a line: addresses of the program and of room for the columns, first step and stop (whole
-    chunks), line of the table, first and last column. Table of the program: buffer (5), address of the target.
+    chunks), lines of the table from-to, first and last column. Table of the program: buffer (5), address of the target.
+    Lines with one target are added chunk by chunk, so that no bit depends on how many chunks a task has.
     """
     mine = numbers(task)
     program = numbers(mine[0])
     size, chunk, steps = program[SIZE], program[CHUNK], mine[3]
-    active, buffers, total, line = numbers(program[ACTIVE]), table(program, 0, 6), mine[1], mine[4]
-    start, count = mine[5] * size, mine[6] - mine[5]
+    active, buffers, total = numbers(program[ACTIVE]), table(program, 0, 6), mine[1]
+    start, count = mine[6] * size, mine[7] - mine[6]
     for t0 in range((steps - 1) // chunk * chunk, mine[2] - 1, -chunk):
-        clear_bytes(total, count * size)
-        for t in range(t0, smaller(t0 + chunk, steps)):
-            for r in range(active[t]):
-                add_numbers(build, total, at(buffers, line, 0, t, r) + start, count)
-        add_numbers(build, buffers[line, 5] + start, total, count)
+        for line in range(mine[4], mine[5]):
+            clear_bytes(total, count * size)
+            for t in range(t0, smaller(t0 + chunk, steps)):
+                for r in range(active[t]):
+                    add_numbers(build, total, at(buffers, line, 0, t, r) + start, count)
+            add_numbers(build, buffers[line, 5] + start, total, count)

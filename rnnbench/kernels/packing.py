@@ -31,7 +31,7 @@ class Packing:
     panels : dict
         By (stage, source): where those for the gradient by the source lie, and bytes per panel.
     program : Program
-        For :func:`rnnbench.kernels.pack.pack`.
+        For :func:`rnnbench.kernels.pack.pack`; what the user named is "w " and the name there.
     """
 
     def __init__(self, sizes, apart, keep):
@@ -64,7 +64,7 @@ class Packing:
                         )  # fmt: skip
                         k += columns
                     rows = layout.bias_rows.get(gate.name) if "bias" in self.keys else None
-                    source = Ref("bias", rows[0] * size, self.apart["bias"]) if rows else 0
+                    source = Ref("w bias", rows[0] * size, self.apart["bias"]) if rows else 0
                     jobs.add(
                         VECTOR, bias + number * sizes.lane_bytes, len(gates) * sizes.lane_bytes, source, 0,
                         width if rows else 0, width, 0, 0,
@@ -72,7 +72,7 @@ class Packing:
                 self.groups[tuple(g.name for g in gates)] = panels, bias, per_panel
         for name, width in layout.parameter_widths.items():
             self.parameters[name] = self._place(sizes.vectors(width) * sizes.lane_bytes)
-            source = Ref(name, 0, self.apart[name])
+            source = Ref(f"w {name}", 0, self.apart[name])
             jobs.add(VECTOR, self.parameters[name], sizes.lane_bytes, source, 0, width, width, 0, 0)
 
     def _backward(self, jobs):
@@ -98,4 +98,4 @@ class Packing:
 
     def _matrix(self, block, columns):
         """Where a weight block starts in the user's stacked matrix."""
-        return Ref(block.key, block.start * columns * self.sizes.dtype.itemsize, self.apart[block.key])
+        return Ref(f"w {block.key}", block.start * columns * self.sizes.dtype.itemsize, self.apart[block.key])

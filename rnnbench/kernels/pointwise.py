@@ -145,7 +145,8 @@ class _Rows:
         returned = types.Tuple([types.Tuple([self.vec] * n) for n in counts])
         signature, flags = returned(*kinds), Flags()
         flags.forceinline = True  # or LLVM calls a large one for each vector, with operands and results in memory
-        compiled = self.context.compile_subroutine(self.builder, function, signature, flags=flags)
+        # Numba's own cache of these tells functions by their code, to which what they call by name does not belong.
+        compiled = self.context.compile_subroutine(self.builder, function, signature, flags=flags, caching=False)
         result = self.context.call_internal(self.builder, compiled.fndesc, signature, values)
         parts = [self.builder.extract_value(result, i) for i in range(len(counts))]
         return [[self.builder.extract_value(part, i) for i in range(n)] for part, n in zip(parts, counts, strict=True)]

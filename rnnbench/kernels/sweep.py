@@ -176,9 +176,9 @@ class _Tasks:
             for first, stop in _cuts(width, parts, e.most)[part : part + 1]:
                 e.tile_columns.want(stop - first, e.most)
                 yield e.weights, plan.sections["weights"] + i, 0, 1, first, stop, most_rows, together
-        for line, width in enumerate(plan.columns):
+        for first, stop, width in plan.columns:
             for cut in _cuts(width, parts, e.lanes)[part : part + 1]:
-                yield e.columns_sum, plan.sections["columns"], 0, 1, line, *cut
+                yield e.columns_sum, plan.sections["columns"], 0, 1, first, stop, *cut
         if self.dx:
             for steps in (min(sizes.steps, self._stretch()), sizes.steps % self._stretch()):
                 self.dx_rows.add((steps * (part + 1) // parts - steps * part // parts) * sizes.rows)
@@ -193,7 +193,7 @@ class _Tasks:
         """Bytes that any of a task's jobs works in."""
         plan, sizes, e = self.plan, self.plan.sizes, self.plan.sizes.engine
         most_rows, size = gradients.chunk_rows(sizes.steps, sizes.rows), sizes.dtype.itemsize
-        found = [plan.scratch, max(plan.columns, default=0) * size]
+        found = [plan.scratch, max((width for *_, width in plan.columns), default=0) * size]
         found.append(PARTS_BYTES * max(1, len(sizes.layout.cell.gates)))  # no product has more sources than gates
         for _, panels in plan.weights:
             together = gradients.panels_together(panels, most_rows, 2 * e.lane_bytes)
