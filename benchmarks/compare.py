@@ -122,6 +122,8 @@ def main(base: str, head: str, factor: float, bench: str, rounds: int) -> int:
         for side in (0, 1) if number % 2 == 0 else (1, 0):
             values[side].append(measured(commits[side], bench))
     found = told(*values, factor)
+    if not found:
+        sys.exit(f"nothing was measured on both commits, expected BENCH={bench!r} to match a benchmark that they have")
     print(f"\n{head[:10]} over {base[:10]}: median of the rounds' ratios and its 95 % interval\n")
     for name, (ratio, word) in found.items():
         numbers = f"{ratio.median:6.3f} ({ratio.low:.3f} to {ratio.high:.3f})" if ratio else ""

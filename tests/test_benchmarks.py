@@ -285,6 +285,12 @@ def test_a_comparison_measures_in_turn_and_ends_with_what_it_found(monkeypatch, 
     assert "".join(asked) == "BHHBBHHBBHHB" and capsys.readouterr().out.rstrip().endswith(word)
 
 
+def test_a_comparison_of_nothing_is_no_success(monkeypatch):
+    monkeypatch.setattr(compare, "measured", lambda commit, bench: {})
+    with pytest.raises(SystemExit, match="nothing was measured on both commits, expected BENCH='no such'"):
+        compare.main("B", "H", 1.1, "no such", 2)
+
+
 @pytest.mark.parametrize(
     "given, said",
     [

@@ -141,6 +141,10 @@ REFUSED = {
         lambda: build(stage(gates=(Gate("g", "x", "h"),))),
         "stage 0, gate 'g', sources: got 'x', expected a tuple of str; a tuple of one needs a comma",
     ),
+    "a gate whose name is none": (
+        lambda: build(stage(gates=(Gate(["g"], ("x", "h")),))),
+        "gate: name: got .*identifier",
+    ),
     "a bias that is no bool": (lambda: build(stage(gates=(Gate("g", ("x", "h"), 1),))), "gate 'g', bias: got 1"),
     "a gate without its comma": (
         lambda: build(Stage(tuple, None, ("h",), Gate("g", ("x",)))),

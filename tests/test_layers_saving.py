@@ -203,6 +203,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(path):
 
 def test_arrays_and_words_of_ones_own(path):
     arrays = {"a": np.arange(3), "m": np.zeros((2, 0), "float32")}
+    arrays |= {"file": np.ones(2), "allow_pickle": np.ones(1)}  # arguments of np.savez
     saving.write(path, arrays, {"step": 7, "rate": 0.1})
     read, about = saving.read(path)
     assert about == {"step": 7, "rate": 0.1} and read.keys() == arrays.keys()

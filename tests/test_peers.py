@@ -286,6 +286,11 @@ def test_an_interval_lies_between_order_statistics(count, ends):
     assert found.count == count
 
 
+def test_an_interval_of_very_many_values():
+    found = spread.spread(range(2001))
+    assert (found.low, found.high) == (956, 1044)  # 1.96 standard deviations of the median at either side
+
+
 @pytest.mark.parametrize(
     ("theirs", "word"),
     [
@@ -349,6 +354,9 @@ def test_rounds_take_turns_and_a_failure_drops_out():
         measure.Contestant("b", broken, "b"),
         measure.Contestant("c", Clockwork(log, [2.0] * 3), "c"),
     ]
+    for wrong in (0, -1, True, 2.0):
+        with pytest.raises(ValueError, match=r"rounds: got .*, expected an integer >= 1"):
+            measure.take_turns(found, wrong)
     measure.take_turns(found, 3, pause=0)
     assert "".join(log) == "abc" + "cba" + "ac"
     assert [one.error for one in found] == ["", "it broke", ""]

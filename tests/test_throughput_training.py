@@ -8,6 +8,7 @@ import small_runs
 from experiments import throughput_training as experiment
 from rnnbench.kernels import threads
 from rnnbench.peers import batches, steps, tasks, torch_steps, workloads
+from rnnbench.peers.process import PeerError
 from rnnbench.report import style
 from rnnbench.tasks import get, names
 
@@ -72,6 +73,15 @@ def test_a_trial_says_who_is_absent_and_compares_replicas(monkeypatch):
     assert list(df["outcome"]) == ["ok", "not installed", "ok"]
     assert df.loc[experiment.SEQUENTIAL, "error"] == 0  # the same bits
     assert (df.loc[[tasks.RNNBENCH, experiment.SEQUENTIAL], "ms"] > 0).all()
+
+
+def test_nothing_is_told_beside_times_of_ours_that_are_missing(monkeypatch):
+    def dies(contestants, rounds, **timing):
+        contestants[0].error = "it broke"
+
+    monkeypatch.setattr(steps.measure, "take_turns", dies)
+    with pytest.raises(PeerError, match="it broke"):
+        steps.rows("tiny", ["lstm"], 1, [], 3)
 
 
 def test_every_task_has_a_load_that_can_be_trained():

@@ -69,6 +69,7 @@ def _check_kinds(cell: Cell) -> None:
         for what in ("makes", "reads", "parameters"):
             _tuple(f"{where}, {what}", getattr(stage, what), str)
         for gate in stage.gates:
+            _name(f"{where}, gate", gate.name)
             _tuple(f"{where}, gate {gate.name!r}, sources", gate.sources, str)
             if not isinstance(gate.bias, bool):
                 _fail(f"{where}, gate {gate.name!r}, bias", f"got {gate.bias!r}, expected True or False")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,11 @@ def write(path, arrays, about) -> None:
     text = json.dumps({"format": FORMAT, "about": about}, default=_plain)
     members = {name: np.asarray(value) for name, value in arrays.items()}
     members[TEXT] = np.frombuffer(text.encode(), np.uint8)
-    with whole(path, "wb") as file:
-        np.savez(file, **members, **{CHECKSUM: np.array(_checksum(members))})
+    members |= {CHECKSUM: np.array(_checksum(members))}
+    with whole(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        for name, value in members.items():  # not by np.savez, which takes some names for arguments of its own
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, value, allow_pickle=False)
 
 
 def read(path):

@@ -55,6 +55,9 @@ def _direction(here, arrays, lengths, task, names, rounds, timing):
     watch = quiet.Watch(one.process.pid for one in contestants.values())
     measure.take_turns(list(contestants.values()), rounds, **timing)
     others = watch.others()
+    for name in (RNNBENCH, FULL):  # what all others are told by
+        if contestants[name].error:
+            raise PeerError(contestants[name].error)
     for name, one in contestants.items():
         if one.error:
             told[name] = FAILED, one.error

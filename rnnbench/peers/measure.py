@@ -53,6 +53,8 @@ def take_turns(
     contestants: Sequence[Contestant], rounds: int, *, section: float = SECTION, pause: float = PAUSE
 ) -> None:
     """Time all contestants in turn, so many rounds; what fails drops out with its error."""
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+        raise ValueError(f"rounds: got {rounds!r}, expected an integer >= 1")
     before = None
     for number in range(rounds):
         for one in contestants if number % 2 == 0 else contestants[::-1]:

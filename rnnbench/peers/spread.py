@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-CONFIDENCE = 0.95
+ONE_IN = 20  # intervals may miss the true median
 FEWEST = 6  # values for such an interval: 1 - 2 * 0.5**6 = 0.97
 FASTER, SLOWER, SAME, TOO_FEW, BUSY = "faster", "slower", "same", "too few rounds", "machine busy"
 
@@ -34,10 +34,10 @@ def spread(values: Iterable[float]) -> Spread:
 
 def _cut(count: int) -> int:
     """How many values may be left out at either end."""
-    cut, outside = 0, 2 * 0.5**count
+    cut, outside = 0, 2  # of 2**count outcomes: whole numbers, which may be beyond any float
     while True:
-        outside += 2 * math.comb(count, cut + 1) * 0.5**count
-        if outside > 1 - CONFIDENCE or 2 * (cut + 1) >= count:
+        outside += 2 * math.comb(count, cut + 1)
+        if ONE_IN * outside > 2**count or 2 * (cut + 1) >= count:
             return cut
         cut += 1
 

@@ -68,6 +68,8 @@ def _of_cell(here, given, task, peers, rounds, timing):
     watch = quiet.Watch(one.process.pid for one in contestants.values())
     measure.take_turns(list(contestants.values()), rounds, **timing)
     others = watch.others()
+    if contestants[RNNBENCH].error:
+        raise PeerError(contestants[RNNBENCH].error)
     told |= {name: (FAILED, one.error) for name, one in contestants.items() if one.error}
     crowded, made = quiet.is_crowded(task.threads, others), []
     for name in (RNNBENCH, *peers):
