@@ -9,9 +9,9 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX PYTHON
 
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install -c constraints.txt
 
-# One BLAS thread per worker, or the workers fight for the cores; numba's threads and cache are left alone.
+# One thread per worker, or the workers fight for the cores; tests of threads ask for theirs. Numba's cache is left alone.
 # Tests in one xdist group (tests/conftest.py: those of one cell) share a worker and so a compilation.
-PYTEST = RNNBENCH_NUM_THREADS=2 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
+PYTEST = RNNBENCH_NUM_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 

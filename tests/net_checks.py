@@ -7,7 +7,7 @@ import numpy as np
 
 REAL_STEP = 1e-5
 TOLERANCE = 1e-7
-PLACES, DIRECTIONS = 24, 2  # of an array that has more places: so many of them, and all of them at once
+PLACES, DIRECTIONS = 12, 2  # of an array that has more places: so many of them, and all of them at once
 
 
 def arrays(value, path=""):

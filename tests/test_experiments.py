@@ -62,10 +62,13 @@ def test_without_data_nothing_is_claimed(name):
 
 
 @every
-def test_each_preset_of_the_committed_results_is_told_on_its_own(name):
+@pytest.mark.parametrize(
+    "presets", [("quick",), pytest.param(settings.PRESETS, marks=pytest.mark.slow)], ids=["quick", "all"]
+)
+def test_each_preset_of_the_committed_results_is_told_on_its_own(name, presets):
     """Whatever columns other presets would add; and where trials have measured nothing."""
     module, records = FOUND[name].load(), Store(CHECKOUT / "results").read_committed(name).by_key.values()
-    found = {preset: [record for record in records if preset in record["presets"]] for preset in settings.PRESETS}
+    found = {preset: [record for record in records if preset in record["presets"]] for preset in presets}
     found["none"], found["failed"] = [], [record | {"status": "failed", "rows": []} for record in found["quick"]]
     columns = dict.fromkeys(column for setting in FOUND[name].sweep("smoke", "cpu") for column in setting)
     names = []

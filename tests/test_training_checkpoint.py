@@ -191,11 +191,11 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path, monkeypatch):
     trainer.save(path)
     old = path.read_bytes()
 
-    def fails(*args, **arrays):
-        args[0].write(b"half")
+    def fails(file, array, **options):
+        file.write(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr(np, "savez", fails)
+    monkeypatch.setattr(np.lib.format, "write_array", fails)
     with pytest.raises(OSError, match="no space"):
         trainer.save(path)
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]

@@ -12,6 +12,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from types import ModuleType
@@ -72,6 +73,9 @@ def _expected(given: object, known: Iterable[str]) -> str:
 
 
 def _module(name: str) -> ModuleType:
+    loaded = sys.modules.get(f"{__name__}.{name}") if isinstance(name, str) and not name.startswith("_") else None
+    if loaded:  # the folder need not be looked through
+        return loaded
     if not isinstance(name, str) or name not in names():
         raise ValueError(f"task: got {name!r}, {_expected(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
