@@ -44,6 +44,8 @@ def test_a_peer_that_failed_took_no_part():
     for outcome in ("failed", "mismatch"):
         broken = df.assign(outcome=df["outcome"].mask(df["peer"] == "jax", outcome))
         assert not frames.best(broken)["complete"].any()
+        again = pd.concat([df, broken.assign(trial="z " + broken["trial"])])  # of two trials the complete one counts
+        assert frames.best(again)["complete"].all()
 
 
 def verdicts(df):

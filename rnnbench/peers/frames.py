@@ -68,12 +68,15 @@ def best(df: pd.DataFrame) -> pd.DataFrame:
         ours = group[group["peer"] == RNNBENCH].iloc[0]
         there = set(ran["peer"])  # one that failed or gave other numbers might have been the fastest
         first = ran.loc[ran["ratio"].idxmin()]
+        complete = set(NEEDED[key[3]]) <= there and first["verdict"] != BUSY
+        if not complete and lines.get(tuple(key), {}).get("complete"):  # of another trial
+            continue
         lines[tuple(key)] = (
             dict(zip(KEY, key, strict=True))
             | {name: ours[name] for name in OURS}
             | {name: first[name] for name in (*RATIO, "verdict")}
             | {"best": first["peer"], "best_roof": first["roof_fraction"], "best_gflops": first["gflops"]}
-            | {"complete": set(NEEDED[key[3]]) <= there and first["verdict"] != BUSY}
+            | {"complete": complete}
         )
     columns = [*KEY, *OURS, *RATIO, "verdict", "best", "best_roof", "best_gflops", "complete"]
     return pd.DataFrame(list(lines.values()), columns=columns).astype({"complete": bool})
