@@ -31,13 +31,13 @@ def median(
     """
     if not len(values):
         return bound(name, statement, source, measured=None, note=note, **limits)
-    told = f"Median of {{}} {of}. {note}".strip()
+    worst_of = ""
     groups = {} if where is None else dict(list(values.groupby([where[name] for name in where])))
     if len(groups) > 1:
         worst = (max if "at_most" in limits else min)(groups, key=lambda one: groups[one].median())
         words = ", ".join(f"{name} = {value}" for name, value in zip(where, worst, strict=True))
-        told, values = f"{told} At {words}, the worst of {len(groups)}.", groups[worst]
+        values, worst_of = groups[worst], f"At {words}, the worst of {len(groups)}."
     measured = values.median(skipna=False)  # one that is no number makes the median none, and the claim fail
     interval = bootstrap_median(values) if len(values) > 1 and measured == measured else None
-    told = told.format(len(values))
+    told = " ".join(filter(None, (f"Median of {len(values)} {of}.", note, worst_of)))
     return bound(name, statement, source, measured=measured, interval=interval, note=told, **limits)
