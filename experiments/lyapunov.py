@@ -228,5 +228,6 @@ def _cells(runs):
     return figure, (
         f"The largest Lyapunov exponent of every cell with {runs['hidden'].max():.0f} units, recurrent entries of std "
         "g/sqrt(N) and biases 0, most chaotic first. Red: chaos, blue: order, −∞: a slope that is 0 in float64 (1 - "
-        "tanh^2 from 19 on), so that a perturbation dies altogether, blank: the states left float64. Gates do not rule chaos out; a linear recurrence (identity, min_gru) does."
+        "tanh^2 from 19 on), so that a perturbation dies altogether, blank: the states left float64. Gates do not rule "
+        "chaos out; a linear recurrence (identity, min_gru) does."
     )
