@@ -26,7 +26,7 @@ DTYPES = {"float32": (2e-5, 1e-5), "float64": (1e-12, 1e-10)}  # tolerance, dist
 ODD = [pytest.param(make, id=make.__name__, marks=pytest.mark.xdist_group(make.__name__)) for make in odd_cells.ALL]
 EVERY = [*as_params(ENGINE_CASES), *ODD]
 PLAIN = [*as_params([c for c in ENGINE_CASES if not c.options]), *ODD]
-EXAMPLES = max(settings.default.max_examples // 3, 1)
+EXAMPLES = max(settings.default.max_examples // 4, 1)
 
 SIZES = {
     "T": st.integers(0, 6),

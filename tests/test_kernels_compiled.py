@@ -269,7 +269,12 @@ WIDTHS = {
 }
 
 
-@pytest.mark.parametrize("features", WIDTHS.values(), ids=WIDTHS.keys())
+SLOW = {"AVX without FMA"}  # each compiles everything anew
+
+
+@pytest.mark.parametrize(
+    "features", [pytest.param(f, id=n, marks=[pytest.mark.slow] * (n in SLOW)) for n, f in WIDTHS.items()]
+)
 def test_other_machines(features, tmp_path):
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         pytest.skip("builds for other x86-64 processors run on x86-64 only")

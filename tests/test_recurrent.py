@@ -39,6 +39,7 @@ def test_shapes_and_dtypes(case, dtype):
         np.testing.assert_array_equal(y[-1], final_y if final_y.ndim == 2 else final_y[-1])
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", cells.names())
 @pytest.mark.parametrize("sizes", [(0, 2, 3, 4), (3, 0, 3, 4), (0, 0, 0, 1), (3, 2, 0, 4), (2, 1, 1, 1)], ids=str)
 def test_empty_and_tiny_sizes(name, sizes, device):
