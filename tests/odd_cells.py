@@ -265,7 +265,7 @@ def step_local():
 
 
 def shared_parameter():
-    """Two stages with one trained parameter, and names of our own for what kernels have names for, too."""
+    """Two stages with one trained parameter; its names are words of the kernels for things of their own."""
 
     def forward_state(a, reads, p):
         (a_h,) = a
