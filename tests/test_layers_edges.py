@@ -194,6 +194,34 @@ def test_a_state_that_is_no_dict_is_refused():
         layer.forward(x, {"z": 5})
 
 
+WORDS, LOGP = np.array([[0, 2], [1, 0]]), (draw(2, 2, 3), np.array([[0, 2], [1, 0]]))
+
+
+@pytest.mark.parametrize(
+    ("make", "x"),
+    [
+        (lambda: layers.Dense(3, 2, dtype=F), draw(2, 2, 3)),
+        (lambda: layers.Embedding(4, 3, dtype=F), WORDS),
+        (lambda: layers.OneHot(4, dtype=F), WORDS),
+        (lambda: layers.Pool("mean", dtype=F), draw(2, 2, 3)),
+        (lambda: layers.Dropout(0.5, dtype=F), draw(2, 2, 3)),
+        (lambda: layers.SampledSoftmax(3, 4, samples=2, dtype=F), LOGP),
+        (lambda: layers.HierarchicalSoftmax(3, 4, dtype=F), LOGP),
+        (lambda: layers.Attention(3, 3, dtype=F), (draw(2, 2, 3), draw(2, 2, 3))),
+        (lambda: layers.Tree(3, 2, dtype=F), draw(2, 2, 3)),
+    ],
+)
+def test_a_state_of_a_layer_without_one_is_refused(make, x):
+    layer = make()
+    with pytest.raises(ValueError, match=r"state: got \['h'\], expected None or \{\}: this layer has no state"):
+        layer.forward(x, {"h": np.ones((2, 2))})
+    y, state = layer.forward(x, {})
+    assert state == {}
+    with pytest.raises(ValueError, match="dstate: got ndarray, expected None or {}: this layer has no state"):
+        layer.backward(np.ones_like(y), np.ones(2))
+    layer.backward(np.ones_like(y), {})
+
+
 def test_the_coldest_draw_is_the_most_probable_symbol():
     model, prompt = layers.WindowModel(4, 2, 3, 5), np.zeros((1, 6), int)
     drawn = generate.sample(model, prompt, 4, 0, temperature=1e-310)

@@ -170,6 +170,13 @@ def row_order(lengths, steps, rows):
     return lengths, np.argsort(-lengths, kind="stable")
 
 
+def no_state(name, given):
+    """Refuse a state, or a gradient by one, of a layer that has none."""
+    if given is not None and not (isinstance(given, Mapping) and not given):
+        got = list(given) if isinstance(given, Mapping) else type(given).__name__
+        raise ValueError(f"{name}: got {got}, expected None or {{}}: this layer has no state")
+
+
 def states(layer, order, given, name):
     """Return (R, lag, B, width) arrays for every state that is given, in processing order."""
     if given is None:

@@ -64,6 +64,8 @@ class Attention(Layer):
     Translation, EMNLP 2015 (dot).
     """
 
+    stateful = False
+
     def __init__(self, query_size, memory_size, *, score="dot", size=None, dtype="float32", seed=0):
         self.query_size = arguments.integer("query_size", query_size, 1)
         self.memory_size = arguments.integer("memory_size", memory_size, 1)

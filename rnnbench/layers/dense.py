@@ -41,6 +41,8 @@ class Dense(Layer):
     x has any number of axes before its last one (after that of the replicas), so one layer serves (T, B, I) and (B, I).
     """
 
+    stateful = False
+
     def __init__(self, input_size, output_size, *, activation="linear", bias=True, dtype="float32", seed=0):
         self.input_size = arguments.integer("input_size", input_size, 0)
         self.output_size = arguments.integer("output_size", output_size, 1)

@@ -29,6 +29,8 @@ class Dropout(Layer):
     arXiv:1409.2329, 2014.
     """
 
+    stateful = False
+
     def __init__(self, rate, *, dtype="float32", seed=0):
         if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
             raise ValueError(f"rate: got {rate!r}, expected a number in [0, 1)")

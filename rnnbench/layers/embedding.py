@@ -33,6 +33,7 @@ class Embedding(Layer):
     Learning Research 3, 2003.
     """
 
+    stateful = False
     takes_symbols = True
 
     def __init__(self, input_size, output_size, *, dtype="float32", seed=0):
@@ -77,6 +78,7 @@ class OneHot(Layer):
     replicas : int, optional
     """
 
+    stateful = False
     takes_symbols = True
 
     def __init__(self, size, *, dense=True, dtype="float32", replicas=None):

@@ -25,6 +25,8 @@ class FirstStep(Layer):
     Source: A. Karpathy and L. Fei-Fei, Deep Visual-Semantic Alignments for Generating Image Descriptions, CVPR 2015.
     """
 
+    stateful = False
+
     def __init__(self, steps, *, dtype="float32", replicas=None):
         self.steps = arguments.integer("steps", steps, 1)
         super().__init__(dtype=dtype, replicas=replicas)

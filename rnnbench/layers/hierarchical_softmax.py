@@ -38,6 +38,8 @@ class HierarchicalSoftmax(Layer):
     Hierarchical Probabilistic Neural Network Language Model, AISTATS 2005 (a binary tree in place of two levels).
     """
 
+    stateful = False
+
     def __init__(self, input_size, vocabulary, *, classes=None, dtype="float32", seed=0):
         self.input_size = arguments.integer("input_size", input_size, 1)
         self.vocabulary = arguments.integer("vocabulary", vocabulary, 1)

@@ -58,11 +58,14 @@ class Layer:
         Those that its forward pass draws from, one for each replica.
     takes_symbols : bool
         Whether x is integers, which have no gradient: dx is None then.
+    stateful : bool
+        Whether a sequence leaves a state to go on from; layers without one refuse it.
     uncut : str
         Why its backward pass takes no ``truncate``; empty where it does.
     """
 
     takes_symbols = False
+    stateful = True
     uncut = ""
 
     device = "cpu"
@@ -106,6 +109,8 @@ class Layer:
         What is returned may be edited.
         """
         arguments.tape_choice(tape)
+        if not self.stateful:
+            arguments.no_state("state", state)
         y, state, saved = self._forward(x, state, lengths, tape is not False)
         return self._kept(tape, y, state, saved)
 
@@ -137,6 +142,8 @@ class Layer:
         tape = self._found(tape)
         self.check_truncate(truncate)
         arguments.one_of("need_dx", need_dx, (True, False))
+        if not self.stateful:
+            arguments.no_state("dstate", dstate)
         if dy is not None:
             dy = arguments.array("dy", dy, tape.shape, self.dtype, self.device)
         return self._backward(tape, dy, dstate, truncate, need_dx)

@@ -61,6 +61,8 @@ class MemoryNetwork(Layer):
     Source: S. Sukhbaatar, A. Szlam, J. Weston and R. Fergus, End-To-End Memory Networks, NeurIPS 2015.
     """
 
+    stateful = False
+
     def __init__(
         self, input_size, query_size, output_size, hidden_size, *, hops=3, slots=None, dtype="float32", seed=0
     ):  # fmt: skip
@@ -90,7 +92,6 @@ class MemoryNetwork(Layer):
         return [self.bare(p) for _, p in saved.hops]
 
     def _forward(self, x, state, lengths, keep):
-        of.states(state, [])
         memory, query = sequences.pair("x", x, "memory", "query")
         memory = arguments.array("memory", memory, (*self.lead, None, None, self.input_size), self.dtype)
         query = arguments.array("query", query, (*self.lead, None, self.query_size), self.dtype)

@@ -24,6 +24,8 @@ class Pool(Layer):
     the last step of one recurrent layer ``Scan(layer, outputs="last")`` is faster.
     """
 
+    stateful = False
+
     def __init__(self, how, *, dtype="float32", replicas=None):
         self.how = arguments.one_of("how", how, ("last", "mean", "max"))
         super().__init__(dtype=dtype, replicas=replicas)

@@ -49,6 +49,8 @@ class SampledSoftmax(Layer):
     Representations of Words and Phrases and their Compositionality, NeurIPS 2013.
     """
 
+    stateful = False
+
     def __init__(
         self, input_size, vocabulary, *, samples=64, method="softmax", distribution="log-uniform", dtype="float32",
         seed=0,

@@ -43,6 +43,7 @@ class Tree(Layer):
     2011.
     """
 
+    stateful = False
     uncut = "a tree has no time to cut"
 
     def __init__(self, input_size, hidden_size, *, dtype="float32", seed=0):
@@ -60,7 +61,6 @@ class Tree(Layer):
         return f"Tree({self.input_size}, {self.hidden_size})"
 
     def _forward(self, x, state, lengths, keep):
-        of.states(state, [])
         children = None
         if isinstance(x, tuple | list):
             x, children = sequences.pair("x", x, "x", "children")
