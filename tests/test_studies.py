@@ -143,6 +143,14 @@ def test_claims_about_seeds_say_how_many_there_were():
     assert (solved.measured, solved.verdict, solved.note) == (0.8, "partly", "4 of 5 seeds.")
 
 
+def test_a_task_that_nobody_solves_shows_no_method_to_be_as_good_as_another():
+    none, some = pd.Series([False] * 5), pd.Series([True] + [False] * 4)
+    verdicts = [rates.gain("a", "It is.", "derived", *pair).verdict for pair in ((none, none), (some, some))]
+    assert verdicts == ["partly", "reproduced"]
+    assert rates.gain("a", "It is.", "derived", none, none, at_least=0.2).verdict == "partly"
+    assert rates.gain("a", "It is.", "derived", none, none).note.endswith("No run succeeds, so nothing is compared.")
+
+
 def test_figures_and_tables_of_a_run():
     df = frame(learned(lengths=(10, 20))).assign(cell="elman", length=10, solved=True)
     with style.context():

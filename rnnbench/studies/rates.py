@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnbench.runner.claims import Claim, bound
+from rnnbench.runner.claims import PARTLY, REPRODUCED, Claim, bound
 from rnnbench.runner.intervals import difference, wilson
 
 if TYPE_CHECKING:
@@ -42,14 +43,17 @@ def gain(
     more, less : Series of bool
         One for each seed; the claim is not yet run if either is empty.
     at_least : float
-        By so much; 0 lets them be equal.
+        By so much; 0 lets them be equal, if anybody succeeds: a task that neither solves shows nothing, and is "partly".
     """
     if not len(more) or not len(less):
         return bound(name, statement, source, measured=None, at_least=at_least, note=note)
     counts = [(int(solved.sum()), len(solved)) for solved in (more, less)]
     told = "{} of {} seeds against {} of {}. ".format(*counts[0], *counts[1]) + note
     measured = counts[0][0] / counts[0][1] - counts[1][0] / counts[1][1]
-    return bound(
+    claim = bound(
         name, statement, source, measured=measured, interval=difference(*counts), at_least=at_least,
         note=told.strip(),
     )  # fmt: skip
+    if counts[0][0] == counts[1][0] == 0 and claim.verdict == REPRODUCED:
+        return replace(claim, verdict=PARTLY, note=f"{claim.note} No run succeeds, so nothing is compared.")
+    return claim
