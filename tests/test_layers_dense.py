@@ -96,3 +96,14 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(monkeypatch):
     layer.grads["bias"] = np.zeros(7, "float32")
     with pytest.raises(ValueError, match=r"grads\['bias'\]: got float32 of shape \(7,\)"):
         layer.backward(np.ones_like(y))
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_what_a_layer_is_given_may_be_read_only(size, outputs):
+    layer, x, dy = randomise(Dense(3, outputs, dtype="float64")), normal(4, 3), normal(4, outputs)
+    layer.forward(x)
+    expected, _ = layer.backward(dy)
+    for value in (x, dy, *layer.params.values()):
+        value.flags.writeable = False
+    layer.forward(x)
+    np.testing.assert_array_equal(layer.backward(dy)[0], expected)

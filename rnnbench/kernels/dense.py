@@ -114,8 +114,8 @@ def outer(column, row, out):
 
 @cache
 def _outer_compiled(dtype):
-    array = types.Array(NUMBA_TYPES[dtype], 3, "C")
-    return compile_function(_outer, types.void(array, array, array))
+    given, out = (types.Array(NUMBA_TYPES[dtype], 3, "C", readonly=only) for only in (True, False))
+    return compile_function(_outer, types.void(given, given, out))
 
 
 def _outer(column, row, out):
