@@ -5,6 +5,7 @@ import pytest
 from helpers import DEVICES, assert_close, randomise
 
 from rnnbench import Recurrent
+from rnnbench.layers.learned_state import learned_state
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-peers installs it")
 pytestmark = pytest.mark.peers
@@ -207,3 +208,8 @@ def test_from_torch_refuses(make, error, message):
 def test_to_torch_refuses(cell, options):
     with pytest.raises(ValueError, match=f"to_torch: cell '{cell}'.*expected one of"):
         Recurrent(cell, I, H, device="reference", **options).to_torch()
+
+
+def test_to_torch_refuses_a_learned_start():
+    with pytest.raises(ValueError, match=r"to_torch: got learned initial states \['h', 'c'\], expected none"):
+        Recurrent(learned_state("lstm"), I, H, device="reference").to_torch()

@@ -47,11 +47,13 @@ def to_torch(layer):
     Raises
     ------
     ValueError
-        If PyTorch has no module for the layer's cell.
+        If PyTorch has no module for the layer's cell, or no place for a learned initial state.
     """
     torch = _torch()
     if layer.replicas is not None:
         raise ValueError(f"to_torch: got {layer.replicas} replicas, expected a layer without")
+    if layer.layout.learned:
+        raise ValueError(f"to_torch: got learned initial states {list(layer.layout.learned)}, expected none")
     kinds = {cell: kind for kind, cell in KINDS.items()}
     activation = layer.cell.options.get("activation", "tanh")
     if layer.cell.name not in kinds or activation not in ("tanh", "relu"):
