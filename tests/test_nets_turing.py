@@ -194,3 +194,12 @@ def test_a_learned_start_of_a_controller_is_credited_with_rows_that_never_ran(st
     _, dstate = net.backward(None, {"controller": {"h": d}})
     assert not net.parts["controller"].grads["initial_h"].any()
     np.testing.assert_allclose(dstate["controller"]["h"], d)
+
+
+def test_what_is_left_out_of_a_controllers_state_is_credited_with_rows_that_never_ran():
+    net = NeuralTuringMachine(2, 1, slots=3, width=2, hidden_size=3, controller=learned_state("lstm"), dtype="float64")
+    net.forward(np.ones((2, 2, 2)), {"controller": {"h": np.zeros((2, 3))}}, lengths=np.array([2, 0]))
+    _, dstate = net.backward(None, {"controller": {"c": np.array([[0.0, 0, 0], [1, 2, 3]])}})
+    np.testing.assert_allclose(net.parts["controller"].grads["initial_c"], [1, 2, 3])
+    assert not net.parts["controller"].grads["initial_h"].any()
+    np.testing.assert_allclose(dstate["controller"]["c"][1], [1, 2, 3])

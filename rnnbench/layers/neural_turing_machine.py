@@ -127,7 +127,7 @@ class NeuralTuringMachine(Layer):
         """What the first step starts from, and which of it was given: the rest is made of parameters."""
         state = of.states(state, ["controller", *CARRIED])
         carried = {"controller": state.get("controller") or {}}
-        given = ["controller"] if carried["controller"] else []
+        given = [("controller", name) for name in carried["controller"]]
         for key in CARRIED:
             shape = self.params[key].shape[-2:]
             if key in state:
@@ -205,8 +205,8 @@ class NeuralTuringMachine(Layer):
             if truncate is not None and t and t % truncate == 0:
                 before = _only(np.zeros(rows, bool), before)
             d = before if ran else _sum(before, _only(~there[t], d))
-        if d["controller"] and "controller" not in given:
-            self._pass_by(~there.any(axis=0), d["controller"])
+        if own := {name: value for name, value in d["controller"].items() if ("controller", name) not in given}:
+            self._pass_by(~there.any(axis=0), own)
         dinitial = {"controller": d["controller"]} if d["controller"] else {}
         for key in CARRIED:
             dinitial[key] = self.bare(d[key])
