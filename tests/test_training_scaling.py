@@ -5,10 +5,11 @@ import pytest
 from helpers import assert_same_bits
 
 from rnnbench import tasks
-from rnnbench.layers import Network
+from rnnbench.layers import Chain, Dense, Network, Recurrent
 from rnnbench.training import Trainer
 from rnnbench.training.clipping import Clip
 from rnnbench.training.optimisers import SGD, Adam
+from rnnbench.training.regularisers import Omega
 from rnnbench.training.scaling import LossScale
 
 
@@ -132,3 +133,10 @@ def test_a_scale_may_serve_several_trainers():
     first, second = make(shared), make(shared)
     first.run(2)
     assert (first.loss_scale.scales, second.loss_scale.scales) == ([2.0**12], [2.0**10])
+
+
+def test_omega_whose_gradient_would_not_be_scaled_is_refused():
+    task = tasks.get("parity")
+    network = Chain(hidden=Omega(Recurrent("elman", task.inputs, 6), 1.0), readout=Dense(6, task.outputs))
+    with pytest.raises(ValueError, match=r"loss_scale: got LossScale.* expected None with Omega"):
+        Trainer(network, task, loss_scale=LossScale())

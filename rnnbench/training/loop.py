@@ -20,6 +20,7 @@ from rnnbench.training.flat import Flat
 from rnnbench.training.history import DIVERGED, SOLVED, Event, History
 from rnnbench.training.losses import MEANS
 from rnnbench.training.losses import loss as loss_of
+from rnnbench.training.regularisers import Omega
 from rnnbench.training.scaling import LossScale
 from rnnbench.training.schedules import Constant
 from rnnbench.training.stopping import Stopping
@@ -55,7 +56,8 @@ class Trainer:
     curriculum : Curriculum, optional
     stopping : Stopping, optional
     loss_scale : LossScale, optional
-        For products in half precision, see :mod:`rnnbench.training.scaling`. The trainer has a copy of its own.
+        For products in half precision, see :mod:`rnnbench.training.scaling`. The trainer has a copy of its own. Not
+        with :class:`rnnbench.training.regularisers.Omega`, which adds its gradient unscaled.
 
     Attributes
     ----------
@@ -100,6 +102,8 @@ class Trainer:
         ):  # fmt: skip
             if not (value is None or isinstance(value, kind)):
                 raise TypeError(f"{name}: got {value!r}, expected a {kind.__name__} or None")
+        if loss_scale is not None and any(isinstance(part, Omega) for _, part in network._tree()):
+            raise ValueError(f"loss_scale: got {loss_scale!r}, expected None with Omega, whose gradient is not scaled")
         self.curriculum, self.stopping = curriculum, stopping
         if stopping is not None and stopping.length is not None:
             task.checked_length(stopping.length, "length of stopping")

@@ -43,6 +43,7 @@ class Omega(Layer):
     Notes
     -----
     Called like the layer itself, without ``truncate`` and the layer's own options: Omega is about the whole way back.
+    It does not depend on the size of d_t, so that a trainer with a `loss_scale` does not take it.
 
     Source: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML 2013,
     equations 9 and 10.
