@@ -96,6 +96,19 @@ def test_a_replica_that_has_solved_the_task_leaves_the_others_alone():
     assert len(set(together.history.ended)) > 1
 
 
+def test_a_replica_that_has_ended_stays_at_its_level():
+    options = {
+        "readout": "last", "optimiser": SGD([0.01, 1e30]), "clip": None,
+        "curriculum": Curriculum("naive", (4, 6, 8, 10, 12), raise_at=0.0, every=5, size=5),
+    }  # fmt: skip
+    together = trainer("elman", [3, 1], **options)
+    alone = [trainer("elman", seed, **options | {"optimiser": SGD(rate)}) for seed, rate in ((3, 0.01), (1, 1e30))]
+    for one in (together, *alone):
+        one.run(STEPS)
+    assert together.history.outcomes == ["training", "diverged"]
+    assert together.level.tolist() == [one.level[0] for one in alone]
+
+
 def test_rows_of_several_lengths_do_not_tie_replicas_together():
     task = tasks.get("adding", "pascanu")
     network = Network.build("gru", task.inputs, task.outputs, 6, seed=[0, 1])

@@ -229,11 +229,12 @@ class Trainer:
         return success
 
     def _climb(self):
-        """Raise the level of the curriculum where it has been mastered."""
+        """Raise the level of the curriculum where it has been mastered, of the replicas that are still trained."""
         if self.curriculum is None:
             return None
         if self.curriculum.climbs and self.history.steps % self.curriculum.every == 0:
-            self.level = self.curriculum.climb(self.network, self.task, self._fresh("curriculum"), self.level)
+            climbed = self.curriculum.climb(self.network, self.task, self._fresh("curriculum"), self.level)
+            self.level = np.where(self.active, climbed, self.level)  # alone, a run would have ended
         return self.level
 
     def _fresh(self, purpose):
