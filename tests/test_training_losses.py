@@ -52,6 +52,17 @@ def test_value_and_gradient(kind, mean, dtype, shape, seed, last, masked, scale)
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_arrays_may_be_read_only(kind):
+    given = (*draw(kind, (5, 4, 7), dtype="float32"), np.arange(20).reshape(5, 4) % 3 > 0)
+    value, dy = loss(kind, *given)
+    for array in given:
+        array.flags.writeable = False
+        again, same = loss(kind, *given)
+        assert again == value
+        np.testing.assert_array_equal(same, dy)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_replicas_have_the_bits_they_have_alone(kind):
     y, target = draw(kind, (3, 5, 4, 7), dtype="float32")
     mask = np.random.default_rng(1).random((3, 5, 4)) < 0.5

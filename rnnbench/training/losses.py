@@ -74,7 +74,7 @@ def loss(kind, y, target, mask=None, *, mean="batch", replicas=False):
     mask = mask.reshape(copies, -1)
     counted = np.full(copies, y.shape[-2]) if mean == "batch" else np.count_nonzero(mask, axis=1)
     weight = (1 / np.maximum(counted, 1)).astype(y.dtype)
-    y = np.ascontiguousarray(y)
+    y, target, mask = (np.require(a, requirements="CAW") for a in (y, target, mask))  # compiled code takes no others
     dy, total = memory.empty(y.shape, y.dtype), np.zeros(copies)
     flat = (copies, mask.shape[1], y.shape[-1])
     bad = _compiled(kind, y.dtype)(
