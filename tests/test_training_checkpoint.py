@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -84,6 +85,24 @@ np.save(sys.argv[3], trainer.flat.values)
         [sys.executable, "-c", code, __file__.rpartition("/")[0], str(tmp_path / "run.npz"), here], check=True
     )
     np.testing.assert_array_equal(np.load(here), trainer.flat.values)
+
+
+class Halving:
+    """A schedule that does not say how it prints."""
+
+    def __call__(self, step):
+        return 0.5**step
+
+
+@pytest.mark.parametrize("schedule", [Halving, lambda: Halving().__call__, lambda: partial(Halving())])
+def test_a_schedule_is_not_known_by_where_it_lies(schedule, tmp_path):
+    trainer, resumed, other = make(schedule=schedule()), make(schedule=schedule()), make()
+    trainer.run(2)
+    trainer.save(tmp_path / "run.npz")
+    resumed.load(tmp_path / "run.npz")
+    assert resumed.history.steps == 2
+    with pytest.raises(ValueError, match="schedule is"):
+        other.load(tmp_path / "run.npz")
 
 
 def test_a_diverged_replica_stays_diverged(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from types import FunctionType
 
 import numpy as np
@@ -88,8 +89,9 @@ def settings(trainer) -> dict:
 
 
 def _named(value):
-    """A function by its name: its repr tells where it lies in this process."""
-    return f"{value.__module__}.{value.__qualname__}" if isinstance(value, FunctionType) else repr(value)
+    """A function by its name, anything else as it prints, without where it lies in this process."""
+    told = f"{value.__module__}.{value.__qualname__}" if isinstance(value, FunctionType) else repr(value)
+    return re.sub(" at 0x[0-9A-Fa-f]+", "", told)
 
 
 def _refuse_others(given, expected):
