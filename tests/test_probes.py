@@ -182,6 +182,9 @@ def test_radius_and_singular_value_of_the_recurrent_blocks():
         layer.blocks["f", "h"][...] *= 3
         layer.blocks["f", "x"][...] *= 100  # the input's block does not count
         assert measure(layer) == pytest.approx(2.1)
+        for hidden in (2, 3):  # as many as replicas, and not
+            with pytest.raises(ValueError, match="expected a layer without replicas"):
+                measure(Recurrent("elman", 3, hidden, seed=[0, 1]))
 
 
 def test_eigen_curve_is_the_power_and_does_not_underflow():

@@ -12,7 +12,14 @@ def recurrent_matrices(layer: Recurrent) -> dict[tuple[str, str], np.ndarray]:
     """Return the matrices of all products but those with the input, by (gate, source).
 
     They are those that the layer computes with: a cell's map from free parameters to matrices is applied.
+
+    Raises
+    ------
+    ValueError
+        For a layer with replicas.
     """
+    if layer.replicas is not None:
+        raise ValueError(f"layer: got {layer!r}, expected a layer without replicas")
     layout = layer.layout
     used = {key: layer.params[key] for key in layout.weight_shapes}
     if layer.cell.weights:
