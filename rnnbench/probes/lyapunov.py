@@ -49,7 +49,8 @@ def spectrum(
     Returns
     -------
     (count,) array
-        Nats per step, largest first up to the error of a finite T; -inf for a direction that a step kills.
+        Nats per step, largest first up to the error of a finite T; -inf from a step on that kills all directions. One
+        that every step kills beside others that live comes out as rounding has it, ln(1e-16) = -37 or so.
 
     Raises
     ------
