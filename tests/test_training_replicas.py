@@ -132,6 +132,14 @@ def test_a_network_that_sees_where_a_row_ends_takes_replicas_of_one_length_only(
     assert Trainer(alone, task, length=40, batch_size=7, seed=[0]).run(3).steps == 3
 
 
+def test_a_network_whose_readout_starts_at_0_is_looked_at_again():
+    task = tasks.get("reber")
+    network = Network.build("gru", task.inputs, task.outputs, 6, embedding="one_hot", seed=[0, 1], bidirectional=True)
+    network.parts["readout"].params["weight"][...] = 0  # nothing can be seen at the first batch
+    with pytest.raises(ValueError, match="replicas: their rows differ in length"):
+        Trainer(network, task, batch_size=7, seed=[0, 1]).run(5)
+
+
 def test_replicas_with_dropout_do_not_depend_on_each_other_where_the_task_draws_the_length():
     def go(seed):
         net = Network.build(

@@ -97,7 +97,7 @@ def check_fit(network, fed: Fed) -> None:
             "replicas: their rows differ in length, and the network's outputs depend on where a row ends; "
             "expected a network that reads from left to right and answers at every step, or one replica at a time"
         )
-    network._causal = True
+    network._causal = not np.array_equal(y, changed, equal_nan=True)  # where x does not matter yet, nothing is shown
 
 
 def _all_steps(y, batch):
