@@ -64,10 +64,15 @@ def test_numpy_scalars_become_plain_ones():
     assert [type(value) for value in back.values()] == [float, int, bool, float, float]
 
 
-@pytest.mark.parametrize("row", [{}, [1], {"a": [1]}, {"a": np.zeros(1)}, {1: 1}, {"a": 1j}])
+@pytest.mark.parametrize("row", [{}, [1], {"a": [1]}, {"a": np.zeros(1)}, {1: 1}, {"": 1}, {"a": 1j}])
 def test_a_row_that_is_not_flat_is_refused(row):
     with pytest.raises(TypeError):
         encode_rows([row])
+
+
+def test_an_integer_that_no_json_holds_is_refused():
+    with pytest.raises(ValueError, match="digits"):
+        encode_rows([{"a": 10**5000}])
 
 
 def test_a_sealed_record_is_whole_and_a_changed_one_is_not():

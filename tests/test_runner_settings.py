@@ -66,6 +66,7 @@ def test_the_random_numbers_depend_on_root_seed_experiment_and_setting():
         [1],
         {"seed": 1},
         {1: 2},
+        {"": 1},
         {"a": [1]},
         {"a": math.nan},
         {"a": math.inf},

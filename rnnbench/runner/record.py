@@ -102,7 +102,9 @@ def encode_rows(rows: Sequence[Mapping[str, Scalar]]) -> list[dict[str, list]]:
     Raises
     ------
     TypeError
-        A row is no mapping, has no columns, or holds something that is no scalar.
+        A row is no mapping, has no columns or one without a name, or holds something that is no scalar.
+    ValueError
+        An integer has more digits than Python writes and reads.
     """
     plain = [_plain_row(row) for row in rows]
     blocks = []
@@ -113,7 +115,7 @@ def encode_rows(rows: Sequence[Mapping[str, Scalar]]) -> list[dict[str, list]]:
 
 
 def _plain_row(row: Mapping[str, Scalar]) -> dict:
-    if not isinstance(row, Mapping) or not row or not all(isinstance(name, str) for name in row):
+    if not isinstance(row, Mapping) or not row or not all(isinstance(name, str) and name for name in row):
         raise TypeError(f"run() gave the row {row!r}, expected a mapping of names to scalars")
     return {name: _encode(name, value) for name, value in row.items()}
 
@@ -122,6 +124,8 @@ def _encode(name: str, value: object) -> object:
     value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
     if type(value) not in (str, int, float, bool, type(None)):
         raise TypeError(f"run() gave a row with {name}={value!r}, expected a str, int, float, bool or None")
+    if isinstance(value, int):
+        str(value)  # raises where it has too many digits
     return {"float": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -40,7 +40,7 @@ def check_setting(setting: object, experiment: str) -> dict[str, Scalar]:
     if not isinstance(setting, Mapping):
         raise UserError(f"experiment {experiment!r}: sweep() gave {setting!r}, expected mappings of names to scalars")
     for name, value in setting.items():
-        if not isinstance(name, str) or name in RESERVED:
+        if not isinstance(name, str) or not name or name in RESERVED:
             raise UserError(
                 f"experiment {experiment!r}: the setting's name {name!r} can't be used, "
                 f"expected a string other than {', '.join(RESERVED)}"
