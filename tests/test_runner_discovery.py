@@ -26,6 +26,8 @@ def test_the_package_has_experiments():
 def test_a_file_is_an_experiment_and_its_title_is_read_without_importing_it(tmp_path):
     write_toy(tmp_path, "bomb", '"""Boom?\n\nMore."""\nraise RuntimeError("imported")\n')
     write_toy(tmp_path, "_private", TOY)
+    write_toy(tmp_path, ".hidden", TOY)
+    (tmp_path / ".#toy.py").symlink_to("somebody@somewhere.1")  # an editor's lock
     found = find_experiments(write_toy(tmp_path))
     assert list(found) == ["bomb", "toy"]
     assert found["bomb"].title == "Boom?"
@@ -60,6 +62,10 @@ def test_a_users_file_wins(tmp_path, monkeypatch):
         (TOY.replace("return [{", "return [{1: 2} for _ in '1'] + [{"), "the setting's name 1"),
         (TOY.replace("return [{", "return 1 + [{"), r"sweep\('smoke', 'cpu'\) raised TypeError"),
         (TOY.replace("return [{", "return 1 or [{"), "raised TypeError"),
+        (TOY.replace("    return [{", "    raise SystemExit(3)\n    return [{", 1), "raised SystemExit: 3"),
+        (TOY + "\nDEVICES = ('cuda')", "DEVICES is 'cuda', expected a tuple of cpu, cuda"),
+        (TOY + "\nDEVICES = 'gpu',", r"DEVICES is \('gpu',\), expected"),
+        (TOY + "\nDEVICES = None", "DEVICES is None, expected"),
     ],
 )
 def test_what_is_no_experiment_is_told_in_one_sentence(tmp_path, source, message):

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rnnbench.runner.errors import UserError, closest, first_line
-from rnnbench.runner.settings import SEARCH, Scalar, check_setting
+from rnnbench.runner.settings import DEVICES, SEARCH, Scalar, check_setting
 from rnnbench.sources import module_of
 
 REQUIRED = ("sweep", "run", "claims", "figures", "tables")
@@ -85,8 +85,17 @@ class Experiment:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The devices that it runs on, ``DEVICES``; the processor alone unless it names others."""
-        return tuple(getattr(self.load(), "DEVICES", ("cpu",)))
+        """The devices that it runs on, ``DEVICES``; the processor alone unless it names others.
+
+        Raises
+        ------
+        UserError
+            It names something else.
+        """
+        named = getattr(self.load(), "DEVICES", ("cpu",))
+        if not isinstance(named, tuple | list) or not all(one in DEVICES for one in named):
+            raise UserError(f"experiment {self.name!r}: DEVICES is {named!r}, expected a tuple of {', '.join(DEVICES)}")
+        return tuple(named)
 
     def sweep(self, preset: str, device: str) -> list[dict[str, Scalar]]:
         """The checked settings of a preset on a device; none on a device that it does not run on, and none of a search
@@ -104,7 +113,7 @@ class Experiment:
             settings = list(module.sweep(preset, device))
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             call = f"sweep({preset!r}, {device!r})"
             raise UserError(f"experiment {self.name!r}: {call} raised {first_line(error)}") from error
         return [check_setting(setting, self.name) for setting in settings]
@@ -136,7 +145,7 @@ def find_experiments(extra: Path | None = None) -> dict[str, Experiment]:
     found: dict[str, Experiment] = {}
     for folder, packaged in ((packaged_folder(), True), (extra, False)):
         for path in sorted(folder.glob("*.py")) if folder else ():
-            if not path.stem.startswith("_"):
+            if not path.name.startswith(("_", ".")):  # an editor's lock begins with a dot
                 found[path.stem] = Experiment(path.stem, path.resolve(), packaged)
     return dict(sorted(found.items()))
 
