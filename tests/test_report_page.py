@@ -171,6 +171,8 @@ def test_failed_and_diverged_trials_are_listed(store, folder):
         ("    half = df", "    return [1]\n    half = df", "claims() for this machine's smoke run"),
         ("return [compare", "return 2 * [compare", "two claims have the same name"),
         ('return {"decay": (figure', 'return {"decay": (None', "figures() for this machine's smoke run"),
+        ("    half = df", "    raise SystemExit(3)\n    half = df", "claims() for this machine's smoke run"),
+        ("    return [{", "    return 1 / 0 or [{", "sweep('smoke', 'cpu') raised ZeroDivisionError"),
     ],
 )
 def test_an_experiment_that_raises_spoils_its_part_only(store, folder, tmp_path, old, new, message):
@@ -181,6 +183,21 @@ def test_an_experiment_that_raises_spoils_its_part_only(store, folder, tmp_path,
     assert len(built.problems) == 1 and message in built.problems[0]
     assert 'class="problem"' in page and "<ink>" not in page
     assert "rnnbench run fine" in page
+    Balance(page)
+
+
+def test_figures_whose_names_have_no_letters_for_files_have_files_of_their_own(store, folder, tmp_path):
+    old = 'return {"decay": (figure, "Norm & lag <of a toy>.")}'
+    assert old in TOY
+    new = 'return {name: (figure, "") for name in ("α", "β", "a b", "a/b", "a-b-4")}'
+    greek = write_toy(tmp_path / "greek", source=TOY.replace(old, new))
+    go(store, greek)
+    built, page = made(store, greek)
+    named = ["a-b", "a-b-4", "a-b-4-5", "unnamed", "unnamed-2"]
+    assert sorted(path.stem for path in built.page.parent.glob("figures/*.svg")) == [
+        f"toy-local-smoke-{n}" for n in named
+    ]
+    assert all(f'href="figures/toy-local-smoke-{name}.png"' in page for name in named)
     Balance(page)
 
 

@@ -84,6 +84,17 @@ def test_results_of_another_version_of_the_file_are_told(store, tmp_path):
     assert (outcome.skipped, outcome.outdated) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    "answer", ["return [3]", "return 2 * [compare('a', '', '', published=1, tolerance=0, measured=1)]"]
+)
+def test_a_check_whose_claims_are_none_is_told(store, tmp_path, answer):
+    source = TOY.replace("    half = df", f"    {answer}\n    half = df") + "\nCHECKS = True\n"
+    trials = toy_trials(write_toy(tmp_path / "checks", source=source))
+    go(store, trials)
+    with pytest.raises(UserError, match=r"claims\(\) raised"):
+        campaign.unmet(store, trials)
+
+
 def test_a_plan_has_each_trial_once_and_the_options_that_make_it(folder, tmp_path):
     cell = tmp_path / "cell.py"
     cell.write_text("")

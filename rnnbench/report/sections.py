@@ -6,7 +6,7 @@ An error in one of its functions stops no other, and no other experiment.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ from rnnbench.files import write_whole
 from rnnbench.report import figures, style, tables
 from rnnbench.report.ledger import Line, merge, tally
 from rnnbench.report.views import View, views_of
-from rnnbench.runner.claims import Claim
+from rnnbench.runner.claims import Claim, claims_of
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError, first_line
 from rnnbench.runner.frames import frame
@@ -132,12 +132,12 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
         return section
     answers = []
     for shown in section.shown:
-        df, view = _with_settings(shown.view, experiment), shown.view.name
+        df, view = _with_settings(section, shown.view), shown.view.name
         stem = f"{experiment.name}-{shown.view.stem}"
         if shown.view.preset == SEARCH:  # it chooses, and nothing is claimed on what it has seen
             shown.tables = _ask(section, f"choose() for {view}", _choices, module, df, output / "tables", stem)
             continue
-        answers.append((view, _ask(section, f"claims() for {view}", _claims, module, df)))
+        answers.append((view, _ask(section, f"claims() for {view}", claims_of, module, df)))
         shown.figures = _ask(section, f"figures() for {view}", _figures, module, df, output / "figures", stem)
         shown.tables = _ask(section, f"tables() for {view}", _tables, module, df, output / "tables", stem)
     if all(view.preset == SEARCH for view in views):
@@ -146,10 +146,11 @@ def make_section(store: Store, experiment: Experiment, output: Path) -> Section:
     return section
 
 
-def _with_settings(view: View, experiment: Experiment) -> pd.DataFrame:
+def _with_settings(section: Section, view: View) -> pd.DataFrame:
     """The view's trials with a column for every setting of its sweep, though they may be a part of it."""
     df = view.frame()
-    names = {name: None for setting in _settings(experiment, view.preset) for name in setting}
+    settings = _ask(section, f"sweep() for {view.name}", _settings, section.experiment, view.preset)
+    names = {name: None for setting in settings for name in setting}
     return df.reindex(columns=[*df.columns, *(name for name in names if name not in df)])
 
 
@@ -162,34 +163,26 @@ def _ask(section: Section, what: str, question: Callable[..., list], *arguments:
     """The answer, or an empty list and a problem if the experiment raises."""
     try:
         return question(*arguments)
-    except Exception as error:  # an experiment may raise anything, and the rest of the report must go on
+    except UserError as error:
+        section.problems.append(str(error))
+        return []
+    except (Exception, SystemExit) as error:  # an experiment may raise anything, and the rest of the report must go on
         message = f"experiment {section.experiment.name!r}: {what} raised {first_line(error)}"
         section.problems.append(message)
         return []
 
 
-def _claims(module: ModuleType, df: object) -> list[Claim]:
-    claims = list(module.claims(df))
-    for claim in claims:
-        if not isinstance(claim, Claim):
-            raise TypeError(f"it gave {claim!r}, expected Claim objects")
-    names = [claim.name for claim in claims]
-    if len(set(names)) < len(names):
-        raise ValueError(f"two claims have the same name in {names}")
-    return claims
-
-
 def _unrun_claims(module: ModuleType, experiment: Experiment) -> list[Claim]:
     """The claims for an empty frame, which has the columns of the smallest sweep."""
     columns = {name: None for setting in _settings(experiment, PRESETS[0]) for name in setting}
-    return _claims(module, frame([], source="local", preset=PRESETS[0], columns=list(columns)))
+    return claims_of(module, frame([], source="local", preset=PRESETS[0], columns=list(columns)))
 
 
 def _figures(module: ModuleType, df: object, folder: Path, stem: str) -> list[ShownFigure]:
     shown = []
     with style.context():
-        for name, (figure, caption) in module.figures(df).items():
-            file = f"{stem}-{_safe(name)}"
+        made = module.figures(df)
+        for file, (figure, caption) in zip(_files(stem, made), made.values(), strict=True):
             svg = figures.save(figure, folder, file)
             shown.append(ShownFigure(figures.inline(svg, f"{file}-", caption), caption, file))
     return shown
@@ -210,12 +203,22 @@ def _tables(module: ModuleType, df: object, folder: Path, stem: str) -> list[Sho
 
 def _lay_out(made: Mapping[str, tuple], folder: Path, stem: str) -> list[ShownTable]:
     shown = []
-    for name, (table, caption) in made.items():
-        file = f"{stem}-{_safe(name)}"
+    for file, (table, caption) in zip(_files(stem, made), made.values(), strict=True):
         named = any(level is not None for level in table.index.names)
         write_whole(folder / f"{file}.csv", table.to_csv(index=named, lineterminator="\n"), sync=False)
         shown.append(ShownTable(tables.layout(table), caption, file))
     return shown
+
+
+def _files(stem: str, names: Iterable[str]) -> list[str]:
+    """A file for each name, though several may be alike in the letters that are fit for one."""
+    files = []
+    for number, name in enumerate(names, 1):
+        file = f"{stem}-{_safe(name)}"
+        while file in files:
+            file += f"-{number}"
+        files.append(file)
+    return files
 
 
 def _safe(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnbench.runner import progress
-from rnnbench.runner.claims import NOT_REPRODUCED, PARTLY
+from rnnbench.runner.claims import NOT_REPRODUCED, PARTLY, claims_of
 from rnnbench.runner.discovery import Experiment
 from rnnbench.runner.errors import UserError, first_line
 from rnnbench.runner.executors import Results
@@ -196,8 +196,8 @@ def unmet(store: Store, trials: Sequence[Trial]) -> list[str]:
         records = [known[trial.key] for trial in mine if trial.key in known]
         df = frame(records, source="local", preset=mine[0].preset, columns=list(mine[0].setting))
         try:
-            claims = list(experiment.load().claims(df))
-        except Exception as error:
+            claims = claims_of(experiment.load(), df)
+        except (Exception, SystemExit) as error:
             raise UserError(f"experiment {experiment.name!r}: claims() raised {first_line(error)}") from error
         for claim in claims:
             if claim.verdict in (PARTLY, NOT_REPRODUCED):

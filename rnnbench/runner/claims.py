@@ -19,6 +19,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "not yet run")
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_YET_RUN = VERDICTS
@@ -65,6 +70,24 @@ class Claim:
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise ValueError(f"claim {self.name!r}: the verdict is {self.verdict!r}, expected one of {VERDICTS}")
+
+
+def claims_of(module: ModuleType, df: pd.DataFrame) -> list[Claim]:
+    """What an experiment's ``claims(df)`` gives, which may raise anything.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something else than claims, or two of one name.
+    """
+    claims = list(module.claims(df))
+    for claim in claims:
+        if not isinstance(claim, Claim):
+            raise TypeError(f"it gave {claim!r}, expected Claim objects")
+    names = [claim.name for claim in claims]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two claims have the same name in {names}")
+    return claims
 
 
 def compare(
