@@ -4,6 +4,7 @@ import inspect
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from urllib.parse import unquote
 
 import odd_cells
 import pytest
@@ -130,7 +131,7 @@ def test_pages_link_to_each_other_and_to_the_code(tmp_path):
     assert set(written) == {"index.html", "elman.html", "gru.html", "lstm.html"}
     for html in written.values():
         for link in re.findall(r'href="([^"#]+)"', html):
-            assert link.startswith("https://") or (page.parent / link).exists(), link
+            assert link.startswith("https://") or (page.parent / unquote(link)).exists(), link
     for link in ('rel="prev" href="elman.html"', 'rel="next" href="lstm.html"'):
         assert written["gru.html"].count(link) == 2, "above and below"
     assert 'rel="prev"' not in written["elman.html"] and 'rel="next"' not in written["lstm.html"]
@@ -182,6 +183,19 @@ def test_the_page_of_a_users_cell(tmp_path):
         with pytest.raises(UserError, match=r"docstring of mine: math .* '.*foo' is not understood"):
             build.build(tmp_path / "pages", ["mine"])
         assert not (tmp_path / "pages").exists(), "all or nothing"
+    finally:
+        cells._user_cells.clear()
+
+
+def test_a_users_file_may_have_another_encoding_and_lie_in_a_folder_of_any_name(tmp_path):
+    folder = tmp_path / "c# 100%"
+    folder.mkdir()
+    source = "# coding: latin-1\n" + '"""Größe."""\nfrom rnnbench.cells.elman import build\n'
+    (folder / "mine.py").write_bytes(source.encode("latin-1"))
+    cells.load_file(folder / "mine.py")
+    try:
+        page = build.page("mine", ["mine"], tmp_path / "pages")
+        assert "&#34;&#34;&#34;Größe." in page and 'href="../c%23%20100%25/mine.py"' in page
     finally:
         cells._user_cells.clear()
 

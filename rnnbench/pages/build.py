@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from rnnbench import cells
 from rnnbench.files import write_whole
@@ -73,7 +75,7 @@ def page(name: str, names: Sequence[str], output: Path) -> str:
             remark=remark,
             said=defaultdict(lambda: options.Said("", ""), said),
             pages={other for other in names if other != name},
-            code=path.read_text(encoding="utf-8"),
+            code=_source(path),
             file="/".join(path.parts[-3:]) if path.parent == Path(cells.__file__).parent else path.name,
             link=_relative(path, output),
             before=names[at - 1] if at else None,
@@ -137,9 +139,15 @@ def _linked(html: str, names: Collection[str]) -> Markup:
     return Markup(WRITTEN.sub(link, html))
 
 
+def _source(path: Path) -> str:
+    """A file of Python as text, in the encoding that it names."""
+    with tokenize.open(path) as file:
+        return file.read()
+
+
 def _relative(path: Path, folder: Path) -> str:
     """A link from a page in `folder` to a file."""
     try:
-        return Path(os.path.relpath(path, folder.absolute())).as_posix()
+        return quote(Path(os.path.relpath(path, folder.absolute())).as_posix())
     except ValueError:  # another drive
         return path.as_uri()
