@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from rnnbench.kernels import threads as kernels
 from rnnbench.runner import doctor, provenance
 
 
@@ -16,13 +17,14 @@ def test_simd_width_follows_the_flags(monkeypatch, flags, lanes):
 
 
 @pytest.mark.parametrize(
-    ("numba", "omp", "expected"), [("3", "2", 3), ("", "2", 2), ("x", "0", 5), ("", "", 5), ("-1", "", 5)]
+    ("own", "omp", "expected"), [("3", "2", 3), ("", "2", 2), ("x", "0", 5), ("", "", 5), ("-1", "", 5), ("²", "2", 2)]
 )
-def test_threads_follow_the_environment(monkeypatch, numba, omp, expected):
-    monkeypatch.setenv("NUMBA_NUM_THREADS", numba)
+def test_threads_are_those_of_a_layer(monkeypatch, own, omp, expected):
+    monkeypatch.setenv("RNNBENCH_NUM_THREADS", own)
     monkeypatch.setenv("OMP_NUM_THREADS", omp)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "7")
     monkeypatch.setattr(provenance.os, "sched_getaffinity", lambda _: set(range(5)))
-    assert provenance.threads() == expected
+    assert provenance.threads() == kernels.get_num_threads() == expected
 
 
 @pytest.mark.parametrize(

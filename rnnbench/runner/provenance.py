@@ -111,7 +111,7 @@ def simd_lanes() -> int:
 
 
 def threads() -> int:
-    """The threads that numerical code may use: the environment's limit, else this process's processors."""
-    limits = (os.environ.get(name, "") for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"))
-    limit = next((int(text) for text in limits if text.isdigit() and int(text) > 0), None)
+    """The threads that a layer may use: the environment's limit, else this process's processors."""
+    limits = (os.environ.get(name, "") for name in ("RNNBENCH_NUM_THREADS", "OMP_NUM_THREADS"))
+    limit = next((int(text) for text in limits if text.isdecimal() and int(text) > 0), None)
     return limit or len(os.sched_getaffinity(0))
