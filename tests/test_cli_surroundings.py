@@ -10,6 +10,7 @@ import pytest
 from toy_experiments import TOY, call, write_toy
 
 import rnnbench
+from rnnbench import cli
 from rnnbench.runner import discovery, doctor
 
 TOYS = ("--experiments", "toys")
@@ -74,6 +75,14 @@ def test_an_interrupt_is_told_in_one_sentence(bench, monkeypatch):
     code, _, err = bench("run", "toy", *TOYS, "--set", "mode=interrupt")
     assert code == 130 and err.count("interrupted") == 1
     assert err.endswith("what had ended is stored, and the same command goes on from there\n")
+
+
+def test_an_interrupt_before_a_command_has_begun_is_no_traceback(bench, monkeypatch):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupt)
+    assert bench("doctor") == (130, "", "rnnbench: interrupted\n")
 
 
 def test_letters_that_the_terminal_lacks_are_spelt_out():

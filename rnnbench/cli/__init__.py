@@ -72,6 +72,9 @@ def _call() -> int:
     except typer.TyperException as error:
         say(f"{error.format_message()} (see rnnbench --help)")
         return error.exit_code
+    except KeyboardInterrupt:  # before any command had begun
+        say("interrupted")
+        return INTERRUPTED
 
 
 def _stdout_fails() -> bool:
