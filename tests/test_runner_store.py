@@ -98,6 +98,21 @@ def test_an_altered_line_of_a_table_costs_that_line_only(store):
     assert "trial 2" in found.damage[0].reason and "checksum" in found.damage[0].reason
 
 
+def test_a_trial_that_stands_twice_in_a_table_is_told(store):
+    (one,) = records(1)
+    store.commit("e", [one, seal({**one, "seconds": 9.0})])
+    found = store.read_committed("e")
+    assert list(found.by_key.values()) == [one]
+    assert [damage.reason for damage in found.damage] == ["trial 2: its trial stands above already"]
+
+
+def test_a_table_of_another_schema_says_so(store):
+    path = store.commit("e", records())
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    found = store.read_committed("e")
+    assert not found.by_key and [damage.reason for damage in found.damage] == ["its schema is 2, expected 1"]
+
+
 @pytest.mark.parametrize("text", ["<<<<<<< HEAD\n{}", "{}", "[]", '{"provenance": 1, "trials": 2}'])
 def test_a_table_that_is_none_is_damage(store, text):
     store.root.mkdir()

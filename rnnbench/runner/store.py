@@ -150,6 +150,8 @@ class Store:
             return found
         try:
             table = json.loads(path.read_bytes())
+            if table["schema"] != SCHEMA:
+                raise DamagedRecord(f"its schema is {table['schema']!r}, expected {SCHEMA}")
             provenances, lines = list(table["provenance"]), list(table["trials"])
         except UNUSABLE as error:
             found.damage.append(Damage(path, _reason(error)))
@@ -160,6 +162,8 @@ class Store:
                 record = check(record | {"provenance": provenances[line["provenance"]]})
                 if validated:
                     validate(record)
+                if key_of(record) in found.by_key:  # two branches were merged, and each had run it
+                    raise DamagedRecord("its trial stands above already")
                 found.by_key[key_of(record)] = record
             except UNUSABLE as error:
                 found.damage.append(Damage(path, f"trial {number}: {_reason(error)}"))
