@@ -9,7 +9,7 @@ import sys
 import pytest
 from toy_experiments import TOY, toy_trials, write_toy
 
-from rnnbench.runner import campaign, executors
+from rnnbench.runner import campaign, executors, status
 from rnnbench.runner.discovery import find_experiments
 from rnnbench.runner.errors import UserError
 from rnnbench.runner.running import announced, in_hand
@@ -166,6 +166,15 @@ def test_status_tells_what_a_live_run_works_on(store, folder):
         assert (row["preset"], row["running"], row["to_do"], row["done"]) == ("paper", 2, 3, 1)
     (row,), _ = count(store, experiments)
     assert (row["running"], row["to_do"]) == (0, 5)
+
+
+def test_what_ends_while_status_counts_is_done_and_no_longer_running(store, folder, monkeypatch):
+    trials = toy_trials(folder)
+    go(store, trials)
+    monkeypatch.setattr(status, "_next", lambda *_: [trial.key for trial in trials])
+    with announced(store, [trial.key for trial in trials], 2):
+        (row,), _ = count(store, [find_experiments(folder)["toy"]])
+    assert (row["to_do"], row["running"], row["done"]) == (0, 0, 2)
 
 
 def test_notes_of_dead_runs_are_removed(store):

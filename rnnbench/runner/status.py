@@ -46,13 +46,13 @@ def count(
             root = root_seed(preset, seed)
             keys = {trial_key(experiment.name, setting, root, device) for setting in sweep}
             mine = {key: r["status"] for key, r in local.by_key.items() if preset in r["presets"] or key in keys}
-            statuses = list(mine.values())
+            statuses, running = list(mine.values()), (keys & live).difference(mine)  # some may have ended meanwhile
             rows.append(
                 {
                     "experiment": experiment.name,
                     "preset": preset,
-                    "to_do": len(keys - set(mine) - live),
-                    "running": len(keys & live),
+                    "to_do": len(keys.difference(mine, running)),
+                    "running": len(running),
                     "done": statuses.count("ok"),
                     "diverged": statuses.count("diverged"),
                     "failed": statuses.count("failed"),
