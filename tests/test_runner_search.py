@@ -113,6 +113,17 @@ def test_an_interrupted_trial_finds_its_checkpoint_and_a_finished_one_leaves_non
     assert not trials[0].checkpoint.exists() and scratch.checkpoint() is None
 
 
+def test_a_changed_experiment_does_not_go_on_from_what_the_old_one_did(tmp_path):
+    store = Store(tmp_path / "results")
+    source = CHECKPOINTED.format(error="KeyboardInterrupt")
+    for folder, text in (("old", source), ("new", source.replace("half", "anew"))):
+        found = find_experiments(write_toy(tmp_path / folder, source=text))["toy"]
+        (trial,) = campaign.plan([found], "quick", "cpu", 0, {}, store=store)
+        assert campaign.run(store, [trial], executors.serial).interrupted
+    assert trial.checkpoint.read_text() == "anew"
+    assert list(trial.checkpoint.parent.iterdir()) == [trial.checkpoint]
+
+
 def test_a_failed_trial_keeps_no_checkpoint_and_its_reason_is_told(tmp_path, monkeypatch, capsys):
     folder = write_toy(tmp_path / "toys", source=CHECKPOINTED.format(error='ValueError("broken thing")'))
     where = ("--experiments", folder, "--results", tmp_path / "results")

@@ -58,8 +58,8 @@ class Trial:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The file in which the trial may keep what it has done so far."""
-        return self.folder and self.folder / self.experiment.name / ".unfinished" / self.key
+        """The file in which the trial may keep what it has done so far; other code does not go on from it."""
+        return self.folder and self.folder / self.experiment.name / ".unfinished" / f"{self.key}.{self.code}"
 
     def describe(self) -> str:
         """The trial in words: the experiment and its setting."""
