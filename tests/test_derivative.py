@@ -183,6 +183,30 @@ def test_a_branch_not_taken_gives_no_nan():
         assert gradients_at(lambda x: where(less(zero(x), x), one(x) / x, x), 0) == [1]
 
 
+# Each has an infinite derivative at 0 in a value that is used more than once, or by more than a product.
+NOT_TAKEN = {
+    "twice": lambda x, y: where(x > 0, y * y + y, 0),
+    "quotient": lambda x, y: where(x > 0, (1 - y) / (1 + y), 0),
+    "the other branch": lambda x, y: where(x <= 0, 0, y * tanh(y) - y),
+    "two conditions": lambda x, y: where(x > 0, y, 0) * 3 - where(x > 1, y * y, 0),
+    "absolute": lambda x, y: where(x > 0, absolute(y), 0),
+    "maximum": lambda x, y: where(x > 0, maximum(y, 0.5) + y, 0),
+    "minimum of two sums": lambda x, y: where(x > 0, minimum(y * y + y, 2), 0) + where(x > 2, absolute(y), 0),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN)
+@pytest.mark.parametrize("root", [sqrt, log])
+def test_no_way_through_a_branch_not_taken_gives_nan(name, root):
+    def body(x):
+        return NOT_TAKEN[name](x, root(x))
+
+    with np.errstate(all="ignore"):
+        assert gradients_at(body, 0) == [0]
+    (got,) = gradients_at(body, 2.5)
+    assert got == pytest.approx((body(2.5 + 1e-7) - body(2.5 - 1e-7)) / 2e-7, rel=1e-6)
+
+
 def test_a_zero_gradient_has_the_shape_of_the_others():
     forward, backward = derive(lambda a, reads, p: (step(a[0]) * p[0],), ("h",), ("h",), (), ("w",))
     a, p = (np.ones((2, 3, 4)),), (np.ones((2, 1, 4)),)

@@ -31,28 +31,32 @@ class Adjoint:
         return replace(self, base=self.product, factor=factor)
 
     def __truediv__(self, divisor: Value) -> Adjoint:
-        return replace(self, base=masked_last("div", self.product, divisor), factor=None)
+        return self._changed(lambda d: d / divisor)
 
     def where(self, condition: Value) -> Adjoint:
         """The adjoint where a condition holds, else 0."""
-        return replace(self, base=self._apply("where", condition, self.product, 0), factor=None)
+        return self._changed(lambda d: d.graph.apply("where", condition, d, 0))
 
     def unless(self, condition: Value) -> Adjoint:
         """0 where a condition holds, else the adjoint."""
-        return replace(self, base=self._apply("where", condition, 0, self.product), factor=None)
+        return self._changed(lambda d: d.graph.apply("where", condition, 0, d))
+
+    def negative_where(self, condition: Value) -> Adjoint:
+        """Minus the adjoint where a condition holds, else the adjoint."""
+        return self._changed(lambda d: d.graph.apply("where", condition, -d, d))
 
     @property
     def product(self) -> Value:
         """Its magnitude as one value."""
-        return self.base if self.factor is None else masked_last("mul", self.base, self.factor)
+        return self.base if self.factor is None else masked_last(lambda d: d * self.factor, self.base)
 
     @property
     def value(self) -> Value:
         """It, as one value."""
         return self.product if self.positive else -self.product
 
-    def _apply(self, operation, *arguments):
-        return self.base.graph.apply(operation, *arguments)
+    def _changed(self, change):
+        return replace(self, base=masked_last(change, self.product), factor=None)
 
 
 def add_up(adjoints: Iterable[Adjoint]) -> Adjoint:
@@ -79,23 +83,25 @@ def _signed_sum(values):
     values = sorted(values, key=lambda v: not v[1])
     (total, positive), *rest = values
     for value, sign in rest:
-        total = _plus(total, value) if sign == positive else total - value
+        total = _combined("add" if sign == positive else "sub", total, value)
     return Adjoint(total, None, positive)
 
 
-def _plus(x, y):
-    """x + y, as one choice if it is ``where(c, u, 0) + where(c, 0, v)``."""
-    for one, other in ((x, y), (y, x)):
-        if one.operation == other.operation == "where" and one.arguments[0] is other.arguments[0]:
-            condition, u, nothing = one.arguments
-            _, zero, v = other.arguments
-            if nothing.constant == zero.constant == 0:
-                return x.graph.apply("where", condition, u, v)
-    return x + y
+def _combined(operation, x, y):
+    """x + y or x - y, as one choice if both are choices by one condition."""
+    apply = x.graph.apply
+    if y.constant == 0:
+        return x
+    if x.constant == 0:
+        return y if operation == "add" else -y
+    if x.operation == y.operation == "where" and x.arguments[0] is y.arguments[0]:
+        (condition, *ours), (_, *theirs) = x.arguments, y.arguments
+        return apply("where", condition, *(_combined(operation, u, v) for u, v in zip(ours, theirs, strict=True)))
+    return apply(operation, x, y)
 
 
-def masked_last(operation: str, x: Value, y: Value) -> Value:
-    """Return the product or quotient of x and y, where x is 0 by a condition after all else.
+def masked_last(change: Callable[[Value], Value], x: Value) -> Value:
+    """Return what a linear function makes of x, where x is 0 by a condition after all else.
 
     So a branch that was not taken cannot turn 0 into NaN: its derivative may be infinite.
     """
@@ -103,10 +109,19 @@ def masked_last(operation: str, x: Value, y: Value) -> Value:
     if x.operation == "where":
         condition, u, v = x.arguments
         if v.constant == 0:
-            return apply("where", condition, masked_last(operation, u, y), 0)
+            return apply("where", condition, masked_last(change, u), 0)
         if u.constant == 0:
-            return apply("where", condition, 0, masked_last(operation, v, y))
-    return apply(operation, x, y)
+            return apply("where", condition, 0, masked_last(change, v))
+    if x.operation in ("add", "sub") and all(map(_masked, x.arguments)):
+        return apply(x.operation, *(masked_last(change, part) for part in x.arguments))
+    return change(x)
+
+
+def _masked(x):
+    """Whether a value is 0 by a condition, or a sum of such values."""
+    if x.operation == "where":
+        return any(branch.constant == 0 for branch in x.arguments[1:])
+    return x.operation in ("add", "sub") and all(map(_masked, x.arguments))
 
 
 def _through(name: str) -> Callable:
@@ -124,8 +139,7 @@ def _div(d, y, x, divisor):
 
 
 def _absolute(d, y, x):
-    negative = y.graph.apply("less", x, 0)
-    return (replace(d, base=y.graph.apply("where", negative, -d.product, d.product), factor=None),)
+    return (d.negative_where(y.graph.apply("less", x, 0)),)
 
 
 def _maximum(d, y, x, other):
