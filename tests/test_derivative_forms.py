@@ -74,6 +74,15 @@ def test_functions_that_come_as_defaults_or_with_some_arguments_given_are_follow
     assert results == pytest.approx([np.tanh(0.5), np.tanh(0.5), 0.5 * np.tanh(0.5), np.tanh(0.5)], rel=1e-15)
 
 
+def test_a_function_that_took_over_the_name_of_one_of_ops_is_followed():
+    @functools.wraps(tanh)
+    def doubled(x):
+        return 2 * tanh(x)
+
+    (stage,) = build(lambda a, reads, p: doubled(a[0])).stages
+    assert stage.forward((0.5,), (), ())[0] == (2 * np.tanh(0.5),)
+
+
 def test_tracing_leaves_everything_as_it_was():
     before = dict(globals()), dict(vars(ops))
     build(lambda a, reads, p: double(a[0]))

@@ -79,7 +79,7 @@ def _names(function) -> Iterator[str]:
 def _substitute(thing, graph):
     """What stands in the place of something that a function names."""
     if isinstance(thing, FunctionType):
-        if thing.__module__ == ops.__name__ and thing.__name__ in RULES:
+        if thing.__name__ in RULES and thing is getattr(ops, thing.__name__, None):  # no wrapper that took its name
             return _recorder(thing, graph)
         return lambda *args, **kwargs: _recording(thing, graph)(*args, **kwargs)
     if isinstance(thing, ModuleType):
