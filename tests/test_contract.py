@@ -145,6 +145,18 @@ REFUSED = {
         lambda: build(stage(gates=(Gate(["g"], ("x", "h")),))),
         "gate: name: got .*identifier",
     ),
+    "a vector that is differentiable by a word": (
+        lambda: build(stage(), vectors=(Vector("h", differentiable="no"),)),
+        "vector 'h', differentiable: got 'no', expected True or False",
+    ),
+    "a unit parameter that is trained by a word": (
+        lambda: build(stage(parameters=("p",)), parameters=(UnitParameter("p", trained="no"),)),
+        "parameter 'p', trained: got 'no', expected True or False",
+    ),
+    "smooth as a word": (
+        lambda: Cell((H,), (stage(),), "h", smooth="no", name="mine"),
+        "smooth: got 'no', expected True or False",
+    ),
     "a bias that is no bool": (lambda: build(stage(gates=(Gate("g", ("x", "h"), 1),))), "gate 'g', bias: got 1"),
     "a gate without its comma": (
         lambda: build(Stage(tuple, None, ("h",), Gate("g", ("x",)))),

@@ -45,6 +45,7 @@ def _check_kinds(cell: Cell) -> None:
     _tuple("vectors", cell.vectors, Vector)
     _tuple("stages", cell.stages, Stage)
     _tuple("parameters", cell.parameters, UnitParameter)
+    _flag("smooth", cell.smooth)
     if cell.weights is not None and not isinstance(cell.weights, WeightMap):
         _fail("weights", f"got {cell.weights!r}, expected a WeightMap or None")
     for vector in cell.vectors:
@@ -53,12 +54,14 @@ def _check_kinds(cell: Cell) -> None:
         _width(where, vector.width)
         if not (isinstance(vector.initial, str) and vector.initial == LEARNED):
             _number(where, vector.initial, f"a number or {LEARNED!r}")
+        _flag(f"{where}, differentiable", vector.differentiable)
     for parameter in cell.parameters:
         where = f"parameter {parameter.name!r}"
         _name(where, parameter.name)
         _width(where, parameter.width)
         if not callable(parameter.initial):
             _number(where, parameter.initial, "a number or a function of the width")
+        _flag(f"{where}, trained", parameter.trained)
     for number, stage in enumerate(cell.stages):
         where = f"stage {number}"
         for what in ("forward", "backward"):
@@ -71,8 +74,7 @@ def _check_kinds(cell: Cell) -> None:
         for gate in stage.gates:
             _name(f"{where}, gate", gate.name)
             _tuple(f"{where}, gate {gate.name!r}, sources", gate.sources, str)
-            if not isinstance(gate.bias, bool):
-                _fail(f"{where}, gate {gate.name!r}, bias", f"got {gate.bias!r}, expected True or False")
+            _flag(f"{where}, gate {gate.name!r}, bias", gate.bias)
 
 
 def _tuple(where: str, given: Any, kind: type) -> None:
@@ -89,6 +91,11 @@ def _name(where: str, name: Any) -> None:
 def _width(where: str, width: Any) -> None:
     if not (isinstance(width, str) and width == HIDDEN) and (type(width) is not int or width < 1):
         _fail(where, f"width: got {width!r}, expected an integer >= 1 or {HIDDEN!r}")
+
+
+def _flag(where: str, given: Any) -> None:
+    if not isinstance(given, bool):
+        _fail(where, f"got {given!r}, expected True or False")
 
 
 def _number(where: str, value: Any, expected: str) -> None:
