@@ -253,6 +253,13 @@ def test_a_cell_brings_its_own_recipe_and_unit_values():
         Recurrent(wrong, 2, 4)
 
 
+@pytest.mark.parametrize("values", [None, [0.0, np.nan], np.ones(2) * 1j, 1j], ids=repr)
+def test_unit_values_that_are_no_numbers_are_refused(values):
+    parameter = UnitParameter("period", initial=lambda width: values)
+    with pytest.raises(ValueError, match=r"parameter 'period': initial gave .*, expected"):
+        initialise.unit_values(parameter, 2)
+
+
 @pytest.mark.parametrize("units", [1, 10, 15, 40])
 def test_sparse_has_fifteen_numbers_in_each_row_and_the_spectral_radius(units):
     layer = make("elman", H=units, init={"name": "sparse", "gain": 0.95, "input_std": 0.01})

@@ -143,7 +143,11 @@ def recipes(init, replicas):
 def unit_values(parameter, width):
     """Return the initial values of a unit parameter, (width,)."""
     value = parameter.initial(width) if callable(parameter.initial) else float(parameter.initial)
+    if np.iscomplexobj(value):
+        raise ValueError(f"parameter {parameter.name!r}: initial gave complex numbers, expected real ones")
     values = np.array(np.broadcast_to(value, width) if np.ndim(value) == 0 else value, float)
+    if np.isnan(values).any():
+        raise ValueError(f"parameter {parameter.name!r}: initial gave {value!r}, expected numbers")
     if values.shape != (width,):
         raise ValueError(f"parameter {parameter.name!r}: initial has shape {values.shape}, expected ({width},)")
     return values
