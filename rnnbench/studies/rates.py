@@ -43,7 +43,7 @@ def gain(
     more, less : Series of bool
         One for each seed; the claim is not yet run if either is empty.
     at_least : float
-        By so much; 0 lets them be equal, if anybody succeeds: a task that neither solves shows nothing, and is "partly".
+        By so much; 0 lets them be equal. Where no run succeeds nothing is shown: "partly".
     """
     if not len(more) or not len(less):
         return bound(name, statement, source, measured=None, at_least=at_least, note=note)

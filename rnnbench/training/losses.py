@@ -74,7 +74,7 @@ def loss(kind, y, target, mask=None, *, mean="batch", replicas=False):
     mask = mask.reshape(copies, -1)
     counted = np.full(copies, y.shape[-2]) if mean == "batch" else np.count_nonzero(mask, axis=1)
     weight = (1 / np.maximum(counted, 1)).astype(y.dtype)
-    y, target, mask = (np.require(a, requirements="CAW") for a in (y, target, mask))  # compiled code takes no others
+    y = np.ascontiguousarray(y)
     dy, total = memory.empty(y.shape, y.dtype), np.zeros(copies)
     flat = (copies, mask.shape[1], y.shape[-1])
     bad = _compiled(kind, y.dtype)(
@@ -98,12 +98,11 @@ def _target(kind, y, target):
 def _compiled(kind, dtype):
     """The compiled pass over (R, N, O) logits; it returns where the first target is that is none, or -1."""
     number = NUMBA_TYPES[dtype]
-    outputs, rows = types.Array(number, 3, "C"), types.Array(types.boolean, 2, "C")
-    target = types.Array(types.int64, 2, "C") if kind == "softmax" else outputs
-    totals = types.Array(types.float64, 1, "C")
-    return compile_function(
-        KINDS[kind], types.int64(outputs, target, rows, types.Array(number, 1, "C"), outputs, totals)
-    )
+    given = types.Array(number, 3, "C", readonly=True)
+    target = types.Array(types.int64, 2, "C", readonly=True) if kind == "softmax" else given
+    mask = types.Array(types.boolean, 2, "C", readonly=True)
+    weight, dy, total = (types.Array(*of, "C") for of in ((number, 1), (number, 3), (types.float64, 1)))
+    return compile_function(KINDS[kind], types.int64(given, target, mask, weight, dy, total))
 
 
 def _softmax(z, target, mask, weight, dz, total):
