@@ -127,6 +127,9 @@ def test_an_optimiser_refuses_arrays_that_it_was_not_started_for():
         SGD().update(values, grads[:, :4].copy())
     with pytest.raises(ValueError, match=r"active: got shape \(1,\)"):
         SGD().update(values, grads, active=np.ones(1, bool))
+    for bad in (grads.astype(float), np.ones_like(grads, order="F"), np.broadcast_to(grads[:1], grads.shape)):
+        with pytest.raises(TypeError, match=r"gradients: got float.*, expected writeable, contiguous float32"):
+            SGD().update(values, bad)
 
 
 @pytest.mark.parametrize("mean", ["batch", "positions"])

@@ -97,11 +97,13 @@ class Optimiser:
             Replicas that are updated; the others, and what is remembered of them, stay as they are.
         """
         active = np.ones(len(values), bool) if active is None else active
+        active = arguments.array("active", active, values.shape[:1], bool)
         shapes = [self.state[name].shape for name in self.slots if name in self.state]
         if len(shapes) < len(self.slots) or any(shape != values.shape for shape in (grads.shape, *shapes)):
             raise ValueError(f"values: got {values.shape}, gradients {grads.shape}, expected those of start() for both")
-        if active.shape != values.shape[:1]:
-            raise ValueError(f"active: got shape {active.shape}, expected ({len(values)},)")
+        for name, array in (("values", values), ("gradients", grads), *self.state.items()):
+            if array.dtype != values.dtype or not array.flags.carray:
+                raise TypeError(f"{name}: got {array.dtype}, expected writeable, contiguous {values.dtype}")
         self.steps += 1
         given = self._numbers(self.rate * factor)
         numbers = np.empty((len(values), len(given)), values.dtype)
