@@ -88,6 +88,13 @@ def test_the_variance_is_self_consistent(gain, drive):
     assert mean_field.largest_exponent(gain, drive**2) == pytest.approx(np.log(chi) / 2, rel=1e-8)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_large_gain_overflows_nowhere():
+    q = mean_field.variance(80.0)
+    expected = 2 * quad(lambda z: np.cosh(np.sqrt(q) * z) ** -4.0 * np.exp(-(z**2) / 2), 0, 0.5, epsabs=1e-15)[0]
+    assert mean_field.slopes(q) == pytest.approx(expected / np.sqrt(2 * np.pi), rel=1e-7)
+
+
 def test_limits_of_the_theory():
     assert mean_field.variance(0.9) == 0
     assert mean_field.largest_exponent(0.9) == pytest.approx(np.log(0.9))
