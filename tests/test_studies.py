@@ -86,9 +86,11 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path, monkeypatch):
     assert not path.exists()
 
 
-def test_unknown_optimisers_are_refused():
-    with pytest.raises(ValueError, match="optimiser: got 'rmsprob'"):
-        learning.optimiser_of("rmsprob", 0.1)
+def test_optimisers_by_name():
+    assert repr(learning.optimiser_of("RMSProp", 0.1, decay=0.5)) == repr(RMSProp(0.1, decay=0.5))
+    for name in ("rmsprob", "callable"):
+        with pytest.raises(ValueError, match=f"optimiser: got '{name}', expected one of adagrad, adam"):
+            learning.optimiser_of(name, 0.1)
 
 
 @pytest.mark.parametrize("cell", ["elman", "lstm", "gru", "lstm_fgr", "lstm_peephole", "jordan", "clockwork", "indrnn"])

@@ -50,10 +50,7 @@ def network_for(task: Task, cell: str, hidden: int, *, init=None, **options) -> 
 
 def optimiser_of(name: str, rate, **options):
     """Return the optimiser of this name (as in :mod:`rnnbench.training.optimisers`, in any case) and rate."""
-    known = {one.__name__.lower(): one for one in vars(optimisers).values() if isinstance(one, type)}
-    known.pop("optimiser", None)
-    arguments.one_of("optimiser", name, tuple(known))
-    return known[name](rate, **options)
+    return optimisers.get(name.lower(), rate=rate, **options)
 
 
 def learn(
