@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnbench import Recurrent, tasks
-from rnnbench.layers import Chain, Dense, Network, saving
+from rnnbench.layers import Chain, Dense, Network, Scan, saving
 from rnnbench.layers.tree import Tree
 from rnnbench.training import Stopping, Trainer, evaluate
 from rnnbench.training.curricula import Curriculum
@@ -54,6 +54,28 @@ def test_a_checkpoint_of_a_task_with_other_options_is_refused(tmp_path, name, op
     trainer(net(), first).load(tmp_path / "run.npz")
     with pytest.raises(ValueError, match=r"task is .*, expected "):
         trainer(net(), second).load(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: network(bidirectional=True),
+        lambda: Chain(hidden=Scan(Recurrent("elman", 1, 3), reverse=True), readout=Dense(3, 1)),
+    ],
+)
+def test_windows_of_a_network_that_reads_backwards_are_refused(make):
+    with pytest.raises(ValueError, match=r"window: got 2, expected None with a network that reads backwards"):
+        trainer(make(), window=2)
+    assert trainer(make()).run(1).steps == 1
+
+
+@pytest.mark.parametrize("call", [lambda net, task: Trainer(net, task), lambda net, task: evaluate(net, task, size=2)])
+def test_a_network_that_does_not_fit_the_task_is_refused(call):
+    task = tasks.get("parity")
+    with pytest.raises(TypeError, match="network: got int, expected a layer"):
+        call(3, task)
+    with pytest.raises(ValueError, match="network: got output_size 2, expected 1, the outputs of 'parity'"):
+        call(Network.build("elman", 1, 2, 3, device="reference"), task)
 
 
 def test_a_network_that_answers_once_is_refused_where_every_step_is_scored():

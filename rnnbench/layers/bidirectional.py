@@ -34,6 +34,8 @@ class Bidirectional(Layer):
     Processing 45(11), 1997.
     """
 
+    reads_backwards = True
+
     def __init__(
         self, cell, input_size, hidden_size, *, merge="concat", outputs="all", dtype="float32", device="cpu",
         seed=0, **options,

@@ -195,6 +195,11 @@ class Layer:
         """Return every generator that forward passes draw from, by path: a checkpoint keeps their states."""
         return {f"{path}random.{r}": one for path, layer in self._tree() for r, one in enumerate(layer.random)}
 
+    @property
+    def reads_backwards(self) -> bool:
+        """Whether a part of it reads from the end to the start, so that its state is not to be carried on."""
+        return any(part.reads_backwards for part in self.parts.values())
+
     # ---- what subclasses use ----
 
     @property

@@ -36,6 +36,11 @@ class Scan(Layer):
     def __repr__(self) -> str:
         return f"Scan({self.parts['layer']!r}, reverse={self.reverse}, outputs={self.outputs!r})"
 
+    @property
+    def reads_backwards(self):
+        """See `Layer`."""
+        return self.reverse
+
     def _tree(self, path=""):
         return self.parts["layer"]._tree(path)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnbench.layers import arguments
+from rnnbench.layers.layer import Layer
 from rnnbench.tasks import Task
 from rnnbench.training import blas
 from rnnbench.training.feed import Fed, joined, longest_first
@@ -46,7 +47,13 @@ def evaluate(network, task: Task, *, size=1000, length=None, seed=0, rows=ROWS) 
         A single one gives all replicas the same sequences.
     rows : int
         Sequences that run at once.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where network and task do not go together.
     """
+    check_task(network, task)
     rngs, own = arguments.generators(seed)
     if own is None and network.copies > 1:
         rngs = [copy.deepcopy(rngs[0]) for _ in range(network.copies)]
@@ -82,6 +89,21 @@ def run(network, fed: Fed, state=None, tape=None):
     """Forward, on arrays that have the replica axis in any case."""
     y, state = network.forward(network.bare(fed.x), state, lengths=fed.lengths, tape=tape)
     return network.led(y), state
+
+
+def check_task(network, task) -> None:
+    """Refuse a network that does not take what the task gives, or gives what the task does not take."""
+    if not isinstance(network, Layer):
+        raise TypeError(f"network: got {type(network).__name__}, expected a layer or network")
+    if not isinstance(task, Task):
+        raise TypeError(f"task: got {task!r}, expected what rnnbench.tasks.get returns")
+    if task.symbols != network.takes_symbols:
+        gives, takes = (("symbols" if one else "numbers") for one in (task.symbols, network.takes_symbols))
+        raise ValueError(f"network: it takes {takes}, but task {task.name!r} gives {gives}")
+    for what, own in (("inputs", "input_size"), ("outputs", "output_size")):
+        width = getattr(network, own, None)
+        if width is not None and width != getattr(task, what):
+            raise ValueError(f"network: got {own} {width}, expected {getattr(task, what)}, the {what} of {task.name!r}")
 
 
 def check_fit(network, fed: Fed) -> None:

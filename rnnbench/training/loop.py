@@ -14,7 +14,7 @@ from rnnbench.layers.layer import Layer
 from rnnbench.tasks import Task
 from rnnbench.training import blas, clipping, optimisers
 from rnnbench.training.curricula import Curriculum
-from rnnbench.training.evaluation import check_fit, run
+from rnnbench.training.evaluation import check_fit, check_task, run
 from rnnbench.training.feed import Feed
 from rnnbench.training.flat import Flat
 from rnnbench.training.history import DIVERGED, SOLVED, Event, History
@@ -52,7 +52,7 @@ class Trainer:
         Cut the gradient's paths through time between chunks of so many steps; one update per batch.
     window : int, optional
         Truncated back-propagation with carried state: an update after every so many steps of a batch, the state (not
-        its gradient) going on into the next window.
+        its gradient) going on into the next window; not with a layer that reads backwards.
     curriculum : Curriculum, optional
     stopping : Stopping, optional
     loss_scale : LossScale, optional
@@ -83,7 +83,7 @@ class Trainer:
         self, network: Layer, task: Task, *, optimiser=None, batch_size=20, length=None, seed=0, clip=None,
         schedule=None, mean="batch", truncate=None, window=None, curriculum=None, stopping=None, loss_scale=None,
     ):  # fmt: skip
-        _check_fit(network, task)
+        check_task(network, task)
         self.network, self.task = network, task
         self.batch_size = arguments.integer("batch_size", batch_size, 1)
         self.length = task.length if length is None else task.checked_length(length, "length")
@@ -96,6 +96,8 @@ class Trainer:
                 arguments.integer(name, value, 1)
         self.truncate, self.window = truncate, window
         network.check_truncate(truncate)
+        if window is not None and network.reads_backwards:
+            raise ValueError(f"window: got {window}, expected None with a network that reads backwards")
         for name, value, kind in (
             ("clip", clip, clipping.Clip), ("curriculum", curriculum, Curriculum), ("stopping", stopping, Stopping),
             ("optimiser", optimiser, optimisers.Optimiser), ("loss_scale", loss_scale, LossScale),
@@ -258,18 +260,3 @@ def _streams(network, seed):
         wanted = "one seed" if network.replicas is None else f"a list of {network.replicas} seeds"
         raise ValueError(f"seed: got {seed!r}, expected {wanted}, as the network has")
     return [rng.bit_generator.seed_seq.spawn(2) for rng in rngs]
-
-
-def _check_fit(network, task):
-    """Refuse a network that does not take what the task gives, or gives what the task does not take."""
-    if not isinstance(network, Layer):
-        raise TypeError(f"network: got {type(network).__name__}, expected a layer or network")
-    if not isinstance(task, Task):
-        raise TypeError(f"task: got {task!r}, expected what rnnbench.tasks.get returns")
-    if task.symbols != network.takes_symbols:
-        gives, takes = (("symbols" if one else "numbers") for one in (task.symbols, network.takes_symbols))
-        raise ValueError(f"network: it takes {takes}, but task {task.name!r} gives {gives}")
-    for what, own in (("inputs", "input_size"), ("outputs", "output_size")):
-        width = getattr(network, own, None)
-        if width is not None and width != getattr(task, what):
-            raise ValueError(f"network: got {own} {width}, expected {getattr(task, what)}, the {what} of {task.name!r}")
