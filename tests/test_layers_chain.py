@@ -198,6 +198,8 @@ def test_no_gradient_is_computed_that_nobody_needs():
         (lambda: Network.build("lstm", 2, 3, 4, dropout=1), ValueError, r"rate: got 1, expected a number in \[0, 1\)"),
         (lambda: Network.build("lstm", 2, 3, 4, depth=3), ValueError, "option 'depth' of cell 'lstm' is unknown"),
         (lambda: Network.build("lstm", 2, 3, 4, seed=[]), ValueError, "seed"),
+        (lambda: Chain(Dense(2, 3), **{"0": Dense(3, 2)}), ValueError, "part '0': got two of this name"),
+        (lambda: Chain(**{"a.b": Dense(2, 3), "a": Chain(b=Dense(3, 2))}), ValueError, "part 'a.b': got a name with a"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, error, told):

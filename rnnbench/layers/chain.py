@@ -26,8 +26,8 @@ class Chain(Layer):
     TypeError
         For a part that is no layer.
     ValueError
-        For no parts, for parts of several dtypes or numbers of replicas, and for sizes that do not fit together, with
-        the two parts and their sizes.
+        For no parts, a name with a dot or of two parts, for parts of several dtypes or numbers of replicas, and for
+        sizes that do not fit together, with the two parts and their sizes.
 
     Notes
     -----
@@ -36,7 +36,10 @@ class Chain(Layer):
     """
 
     def __init__(self, *parts: Layer, **named: Layer):
-        parts = of.together({str(i): part for i, part in enumerate(parts)} | named)
+        numbered = {str(i): part for i, part in enumerate(parts)}
+        if twice := numbered.keys() & named.keys():
+            raise ValueError(f"part {min(twice)!r}: got two of this name, one by its place, expected another name")
+        parts = of.together(numbered | named)
         first = next(iter(parts.values()))
         super().__init__(dtype=first.dtype, replicas=first.replicas)
         self.parts = parts

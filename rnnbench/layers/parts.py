@@ -15,6 +15,8 @@ def together(given):
     for name, part in given.items():
         if not isinstance(part, Layer):
             raise TypeError(f"part {name!r}: got {type(part).__name__}, expected a layer")
+        if "." in name:  # two parameters could have one path
+            raise ValueError(f"part {name!r}: got a name with a dot, expected one without, for paths have dots")
         first_name, first = next(iter(given.items()))
         for what in ("dtype", "replicas"):
             own, expected = getattr(part, what), getattr(first, what)
