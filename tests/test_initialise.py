@@ -209,6 +209,8 @@ def test_learned_starts_are_zero_and_unit_parameters_their_own():
         ({"name": "gaussian", "input": [1]}, r"init: input \[1\] is not a number"),
         ({"name": "gaussian", "input_std": "1"}, "init: input_std '1' is not a number"),
         ({"name": "gaussian", "input_std": -1}, "init: input_std -1, expected at least 0"),
+        ({"name": "uniform", "input": 0.5}, "init: got input 0.5 with 'uniform', expected it with another name"),
+        ({"gain": 0.5, "input_std": 0.01}, "init: got input_std 0.01 with 'uniform', expected it with another"),
         ({"forget_bias": "1"}, "init: forget_bias '1' is not a number"),
         (7, "init: got 7, expected"),
         (3, "init: got 3, expected"),

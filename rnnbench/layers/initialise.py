@@ -12,10 +12,11 @@
 ===================  =====================================================================================
 
 A recipe is a name, or a dict ``{"name": ..., "gain": ..., "forget_bias": ..., "chrono": ..., "input": ...,
-"input_std": ...}``: `gain` scales the recurrent blocks (every block that does not come from x), `forget_bias` is added
-to the bias of gate f, `chrono` T makes that bias ln U(1, T - 1) and the bias of gate i its negative, so that the gates'
-time constants are spread up to T steps, `input` is the standard deviation times sqrt(I) of the blocks from x (1 unless
-given), `input_std` that standard deviation itself, whatever I is.
+"input_std": ...}``: `gain` scales the recurrent blocks (every block that does not come from x; of ``uniform`` every
+number), `forget_bias` is added to the bias of gate f, `chrono` T makes that bias ln U(1, T - 1) and the bias of gate i
+its negative, so that the gates' time constants are spread up to T steps, `input` is the standard deviation times
+sqrt(I) of the blocks from x (1 unless given), `input_std` that standard deviation itself, whatever I is; ``uniform``,
+which a dict without a name stands for, takes neither.
 
 Of their authors: the "smart tanh" of Pascanu, Mikolov and Bengio (On the difficulty of training recurrent neural
 networks, ICML 2013) is ``{"name": "sparse", "gain": 0.95, "input_std": 0.01}``; chrono initialisation is that of
@@ -168,6 +169,9 @@ def _recipe(init):
     for key in ("gain", "forget_bias", "input", *(key for key in optional if recipe[key] is not None)):
         if isinstance(recipe[key], bool) or not (isinstance(recipe[key], Real) and np.isfinite(recipe[key])):
             raise ValueError(f"init: {key} {recipe[key]!r} is not a number")
+    for key in ("input", "input_std"):
+        if recipe["name"] == "uniform" and recipe[key] != defaults[key]:
+            raise ValueError(f"init: got {key} {recipe[key]!r} with 'uniform', expected it with another name")
     if recipe["input_std"] is not None and not recipe["input_std"] >= 0:
         raise ValueError(f"init: input_std {recipe['input_std']!r}, expected at least 0")
     if recipe["chrono"] is not None and not recipe["chrono"] > 2:
