@@ -87,6 +87,8 @@ def test_what_cannot_be_delayed_is_refused():
         Delayed(Dense(2, 2), -1)
     with pytest.raises(ValueError, match=r"layer: got y of shape \(3, 2\), expected one of each of 6 steps"):
         Delayed(Network.build("lstm", I, O, H, readout="last", **SHARED), 2).forward(draw(T, B, I))
+    with pytest.raises(ValueError, match=r"layer: got y of shape \(6, 2\), expected one of each of 6 steps"):
+        Delayed(Network.build("lstm", I, O, H, readout="last", **SHARED), 2).forward(draw(4, 6, I))
     with pytest.raises(ValueError, match=r"x: got \(4,\), expected an array \(T, B, ...\)"):
         Delayed(Embedding(2, 2), 2).forward(np.zeros(4, int))
     with pytest.raises(TypeError, match="x: got a masked array, expected an array without a mask"):

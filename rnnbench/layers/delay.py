@@ -58,7 +58,7 @@ class Delayed(Layer):
             longer[:, :steps][:, ended] = 0
             lengths = lengths + self.delay
         y, state, *tape = self.parts["layer"].forward(self.bare(longer), state, lengths=lengths, tape=keep)
-        if y.ndim < axis + 2 or y.shape[axis] != steps + self.delay:
+        if y.shape[axis : axis + 2] != (steps + self.delay, rows):
             raise ValueError(f"layer: got y of shape {y.shape}, expected one of each of {steps + self.delay} steps")
         return np.ascontiguousarray(self.bare(self.led(y)[:, self.delay :])), state, (tape, y.shape, ended)
 
