@@ -132,6 +132,12 @@ def test_what_does_not_fit_is_refused(make, told):
         make()
 
 
+def test_a_part_of_skip_that_answers_once_is_refused():
+    layer = Skip.stacked("gru", I, H, outputs="last", dtype="float64", device="reference")
+    with pytest.raises(ValueError, match=r"part 'layer1': gives \(3, 3\) for x of .*, expected one y at each step"):
+        layer.forward(draw(4, 3, I))
+
+
 @pytest.mark.parametrize("case", ["concat", "skip"])
 def test_a_refused_backward_leaves_everything_as_it_was(case):
     layer = MAKES[case](**SHARED)

@@ -84,6 +84,8 @@ class Skip(Layer):
         for name, part in self.parts.items():
             given = np.concatenate([x, ys[-1]], axis=-1) if ys else x
             y, after, *tape = part.forward(given, state.get(name), lengths=lengths, tape=keep)
+            if y.shape[:-1] != x.shape[:-1]:
+                raise ValueError(f"part {name!r}: gives {y.shape} for x of {x.shape}, expected one y at each step")
             ys.append(y)
             tapes += tape
             if after:
