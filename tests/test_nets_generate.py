@@ -182,6 +182,9 @@ def test_bad_arguments_are_refused():
         generate.beam(layer, PROMPT, 2, 0)
     with pytest.raises(ValueError, match="steps: got -1"):
         generate.greedy(layer, PROMPT, -1)
+    for write in (generate.greedy, lambda *given, **options: generate.beam(*given, 2, **options)):
+        with pytest.raises(ValueError, match=f"stop: got {V}, expected a symbol that the layer writes, 0 to {V - 1}"):
+            write(layer, PROMPT, 1, stop=V)
     with pytest.raises(ValueError, match=r"prompt: got int64 of shape \(0, 2\)"):
         generate.greedy(layer, PROMPT[:0], 1)
     with pytest.raises(ValueError, match="prompt: got float64"):

@@ -113,6 +113,7 @@ def beam(layer, prompt, steps, width, *, state=None, stop=None) -> Generated:
     rows = prompt.shape[1]
     with frozen(layer):
         logp, state = _next(layer, prompt, state)
+        _check_stop(stop, logp)
         first = np.arange(rows * width) // width
         logp, state = logp[first], reorder(state, first)
         vocabulary = logp.shape[-1]
@@ -160,6 +161,7 @@ def _write(layer, prompt, steps, state, stop, choose):
     written, score, ended = [], np.zeros(rows), np.zeros(rows, bool)
     with frozen(layer):
         logp, state = _next(layer, prompt, state)
+        _check_stop(stop, logp)
         for t in range(steps):
             symbols = choose(logp)
             score += np.where(ended, 0, logp[np.arange(rows), symbols])
@@ -182,6 +184,11 @@ def _next(layer, symbols, state):
     if np.isnan(logp).any():
         raise ValueError(f"{layer!r}: logits are NaN or infinite, expected numbers to choose a symbol by")
     return logp, state
+
+
+def _check_stop(stop, logp):
+    if stop is not None and stop >= logp.shape[-1]:
+        raise ValueError(f"stop: got {stop}, expected a symbol that the layer writes, 0 to {logp.shape[-1] - 1}")
 
 
 def _lengths(written, stop):
