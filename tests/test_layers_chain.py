@@ -223,6 +223,14 @@ def test_a_refused_backward_leaves_everything_as_it_was():
         chain.forward(draw(T, B, I), {"h": draw(B, H)})
 
 
+def test_a_refused_bind_leaves_everything_as_it_was():
+    chain = two()
+    params, grads = chain.parameters(), chain.gradients()
+    with pytest.raises(ValueError, match=r"bind: 'readout.bias': got NoneType, expected float64 of shape \(2,\)"):
+        chain.bind({key: value.copy() for key, value in params.items() if key != "readout.bias"}, grads)
+    assert all(value is params[key] for key, value in chain.parameters().items())
+
+
 def test_layers_are_found_by_name():
     assert layers.Chain is Chain and layers.chain.Chain is Chain and {"Chain", "chain", "Pool"} <= set(dir(layers))
     with pytest.raises(AttributeError, match="no attribute 'Chian'"):

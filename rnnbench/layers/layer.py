@@ -183,13 +183,16 @@ class Layer:
         ValueError, TypeError
             For an array of another shape or dtype.
         """
+        found = []
         for path, layer, key in self._leaves():
             for own, given in ((layer.params, params), (layer.grads, grads)):
                 new, old = given.get(path), own[key]
                 if not arguments.is_like(new, old.shape, old.dtype):
                     got = f"{new.dtype} of shape {new.shape}" if isinstance(new, np.ndarray) else type(new).__name__
                     raise ValueError(f"bind: {path!r}: got {got}, expected {old.dtype} of shape {old.shape}")
-                own[key] = given[path]
+                found.append((own, key, new))
+        for own, key, new in found:  # once nothing can be refused any more
+            own[key] = new
 
     def generators(self) -> dict[str, np.random.Generator]:
         """Return every generator that forward passes draw from, by path: a checkpoint keeps their states."""
