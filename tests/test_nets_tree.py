@@ -84,11 +84,16 @@ class _OfTrees:
 
     def __init__(self, layer, children):
         self.layer, self.children = layer, children
-        self.backward, self.zero_grad = layer.backward, layer.zero_grad
+        self.zero_grad = layer.zero_grad
         self.parameters, self.gradients = layer.parameters, layer.gradients
 
     def forward(self, x, state=None, **options):
         return self.layer.forward((x, self.children), state, **options)
+
+    def backward(self, *given, **options):
+        (dx, none), dstate = self.layer.backward(*given, **options)
+        assert none is None
+        return dx, dstate
 
 
 def test_replicas():
@@ -125,6 +130,8 @@ def test_what_is_no_tree_is_refused(change):
 
 def test_bad_arguments_are_refused():
     layer = make()
+    with pytest.raises(TypeError, match="children: got list, expected a NumPy array of int64"):
+        layer.forward((draw(), [[0, 1]]))
     with pytest.raises(TypeError, match="children: got dtype float64"):
         layer.forward((draw(), np.zeros((T - 1, B, 2))))
     with pytest.raises(ValueError, match=r"children: got shape \(3, 4, 2\), expected \(4, 4, 2\)"):

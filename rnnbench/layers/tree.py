@@ -36,7 +36,8 @@ class Tree(Layer):
 
     Notes
     -----
-    A row of length 0 gives 0. ``truncate`` is refused: there is no time to cut.
+    A row of length 0 gives 0. ``truncate`` is refused: there is no time to cut. Of ``(x, children)`` dx is a pair, too:
+    ``(dx, None)``.
 
     Sources: J. B. Pollack, Recursive Distributed Representations, Artificial Intelligence 46, 1990; R. Socher, C. C.
     Lin, A. Y. Ng and C. D. Manning, Parsing Natural Scenes and Natural Language with Recursive Neural Networks, ICML
@@ -61,8 +62,8 @@ class Tree(Layer):
         return f"Tree({self.input_size}, {self.hidden_size})"
 
     def _forward(self, x, state, lengths, keep):
-        children = None
-        if isinstance(x, tuple | list):
+        children, paired = None, isinstance(x, tuple | list)
+        if paired:
             x, children = sequences.pair("x", x, "x", "children")
         x = arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype)
         steps, rows = x.shape[-3:-1]
@@ -85,10 +86,10 @@ class Tree(Layer):
         some, root = np.flatnonzero(leaves), _roots(children, leaves, steps)
         y = np.zeros((self.copies, rows, self.hidden_size), self.dtype)
         y[:, some] = vectors[:, some, root[some]]
-        return self.bare(y), {}, (x.shape, vectors.shape, there, of_leaf, levels, some, root)
+        return self.bare(y), {}, (x.shape, paired, vectors.shape, there, of_leaf, levels, some, root)
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
-        shape, of_vectors, there, of_leaf, levels, some, root = self._use(tape)
+        shape, paired, of_vectors, there, of_leaf, levels, some, root = self._use(tape)
         dvectors = np.zeros(of_vectors, self.dtype)
         if dy is not None:
             dvectors[:, some, root[some]] = self.led(dy)[:, some]
@@ -102,7 +103,7 @@ class Tree(Layer):
             return None, {}
         dx = np.zeros(shape, self.dtype)
         self.led(dx)[:, leaf, row] = self.led(dleaves)
-        return dx, {}
+        return ((dx, None) if paired else dx), {}
 
 
 def balanced(leaves, steps=None):
@@ -161,7 +162,7 @@ def _roots(children, leaves, steps):
 
 def _checked(children, leaves, steps):
     """Refuse what is no tree over each row's leaves."""
-    arguments.array("children", children, (max(steps - 1, 0), len(leaves), 2), getattr(children, "dtype", None))
+    arguments.array("children", children, (max(steps - 1, 0), len(leaves), 2), getattr(children, "dtype", "int64"))
     if children.dtype.kind not in "iu":
         raise TypeError(f"children: got dtype {children.dtype}, expected integers")
     children = children.astype(np.int64)
