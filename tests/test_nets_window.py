@@ -71,6 +71,8 @@ def test_bad_arguments_are_refused():
     layer = make()
     with pytest.raises(ValueError, match="x: got symbols from 4 to 4, expected 0 to 3"):
         layer.forward(np.full((2, 1), 4))
+    with pytest.raises(TypeError, match=r"state\['window'\]: got list, expected a NumPy array of int64"):
+        layer.forward(draw(), {"window": [[0, 1]] * 3})
     with pytest.raises(ValueError, match=r"state\['window'\]: got shape \(3, 1\), expected \(3, 2\)"):
         layer.forward(draw(), {"window": np.zeros((3, 1), int)})
     with pytest.raises(ValueError, match=r"state\['window'\]: got int64, expected symbols from 0 to 4"):

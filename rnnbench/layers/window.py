@@ -83,7 +83,7 @@ class WindowModel(Layer):
         (steps, rows), more = x.shape[-2:], self.context - 1
         if before is None:
             before = np.full((*self.lead, rows, more), self.input_size)
-        arguments.array("state['window']", before, (*self.lead, rows, more), getattr(before, "dtype", None))
+        arguments.array("state['window']", before, (*self.lead, rows, more), getattr(before, "dtype", "int64"))
         if before.size and (before.dtype.kind not in "iu" or before.min() < 0 or before.max() > self.input_size):
             raise ValueError(f"state['window']: got {before.dtype}, expected symbols from 0 to {self.input_size}")
         lengths = sequences.running(lengths, steps, rows).sum(axis=0)
