@@ -96,5 +96,7 @@ def test_bad_arguments_are_refused():
             ask(np.ma.zeros(3, np.int64))
     with pytest.raises(TypeError, match="expected a 1-D NumPy array of integers"):
         model.fit([np.array([0.5])])
+    with pytest.raises(TypeError, match=r"sequences\[0\]: got int64, expected a 1-D NumPy array of integers"):
+        model.perplexity(np.array([0, 1]))
     with pytest.raises(ValueError, match="word: got 3"):
         model.prob(3, np.array([0]))

@@ -92,8 +92,9 @@ class NGram:
     def perplexity(self, sequences):
         """Return exp of the mean of -ln P over all words; NaN without words."""
         sequences = list(sequences)
+        log_probability = self.log_probability(sequences)  # refuses what is no list of sequences
         words = sum(len(sequence) for sequence in sequences)
-        return float(np.exp(-self.log_probability(sequences) / words)) if words else float("nan")
+        return float(np.exp(-log_probability / words)) if words else float("nan")
 
     def _given(self, context):
         """P(w | h) for h of up to n - 1 symbols."""
