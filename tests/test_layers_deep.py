@@ -117,6 +117,8 @@ def test_an_mlp_is_its_dense_layers():
     [
         (lambda: Stack("lstm", I, H, layers=0), "layers: got 0, expected an integer >= 1"),
         (lambda: Stack("lstm", I, H, bidirectional=1), "bidirectional: got 1, expected one of True, False"),
+        (lambda: Stack("lstm", I, H, layers=1, dropout=2), r"rate: got 2, expected a number in \[0, 1\)"),
+        (lambda: Skip.stacked("lstm", I, H, dropout=None), r"rate: got None, expected a number in \[0, 1\)"),
         (lambda: Stack("lstm", I, H, outputs="first"), "outputs: got 'first', expected one of 'all', 'last'"),
         (lambda: Bidirectional("lstm", I, H, merge="mean"), "merge: got 'mean', expected one of 'concat', 'sum'"),
         (lambda: ThreeBlocks(I, H, O, depth=1), "depth: got 1, expected an integer >= 2"),

@@ -32,9 +32,7 @@ class Dropout(Layer):
     stateful = False
 
     def __init__(self, rate, *, dtype="float32", seed=0):
-        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
-            raise ValueError(f"rate: got {rate!r}, expected a number in [0, 1)")
-        self.rate = float(rate)
+        self.rate = checked(rate)
         rngs, replicas = arguments.generators(seed)
         super().__init__(dtype=dtype, replicas=replicas)
         self.random = arguments.own_generators(rngs)
@@ -61,3 +59,10 @@ class Dropout(Layer):
         if dy is None:
             return np.zeros(tape.shape, self.dtype), {}
         return (dy.copy() if scale is None else dy * scale), {}
+
+
+def checked(rate):
+    """Return a rate as a float, or refuse it."""
+    if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
+        raise ValueError(f"rate: got {rate!r}, expected a number in [0, 1)")
+    return float(rate)

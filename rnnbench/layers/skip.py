@@ -9,7 +9,7 @@ import numpy as np
 from rnnbench.layers import arguments
 from rnnbench.layers import parts as of
 from rnnbench.layers.chain import Chain
-from rnnbench.layers.dropout import Dropout
+from rnnbench.layers.dropout import Dropout, checked
 from rnnbench.layers.layer import Layer
 from rnnbench.layers.stack import Stack
 
@@ -62,7 +62,7 @@ class Skip(Layer):
 
         A dropout is the first part of the layer that it stands before and is applied to x there, too.
         """
-        layers = arguments.integer("layers", layers, 1)
+        layers, dropout = arguments.integer("layers", layers, 1), checked(dropout)
         rngs, replicas = arguments.generators(seed)
         seed, parts, size = of.seed(rngs, replicas), {}, arguments.integer("input_size", input_size, 0)
         width = size

@@ -6,7 +6,7 @@ from rnnbench.layers import arguments
 from rnnbench.layers import parts as of
 from rnnbench.layers.bidirectional import Bidirectional
 from rnnbench.layers.chain import Chain
-from rnnbench.layers.dropout import Dropout
+from rnnbench.layers.dropout import Dropout, checked
 from rnnbench.layers.recurrent import Recurrent
 from rnnbench.layers.scan import Scan
 
@@ -40,7 +40,7 @@ class Stack(Chain):
         self, cell, input_size, hidden_size, *, layers=2, dropout=0.0, bidirectional=False, outputs="all",
         dtype="float32", device="cpu", seed=0, **options,
     ):  # fmt: skip
-        layers = arguments.integer("layers", layers, 1)
+        layers, dropout = arguments.integer("layers", layers, 1), checked(dropout)
         arguments.one_of("bidirectional", bidirectional, (True, False))
         rngs, replicas = arguments.generators(seed)
         shared = {"dtype": dtype, "seed": of.seed(rngs, replicas)}
