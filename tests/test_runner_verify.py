@@ -115,6 +115,19 @@ def test_choices_without_their_search_are_told(made):
     assert (TOLD, "the results of the search that chose its settings are not here") in made[2](trials=0)
 
 
+def test_what_a_search_chooses_for_a_users_cell_is_no_other_choice(made, tmp_path):
+    folder, store, findings = made
+    store.committed_path("toy").unlink()
+    for path in (store.local / "toy").glob("*.json"):
+        path.unlink()
+    cell = tmp_path / "mine.py"
+    cell.write_text("")
+    one = {"rho": ["0.5"]}  # of which the search would choose another than is used
+    trials = campaign.plan([find_experiments(folder)["toy"]], "search", "cpu", 0, one, (cell,))
+    campaign.run(store, trials, executors.serial)
+    assert not problems(findings(trials=0))
+
+
 def test_damage_is_a_problem(made):
     path = made[1].committed_path("toy")
     path.write_text(path.read_text().replace('"norm": [1.0', '"norm": [1.5', 1))

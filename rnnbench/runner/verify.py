@@ -117,7 +117,7 @@ def _other_code(experiment: Experiment, code: str, used: Sequence[str], cells: S
 def _choices(name: str, module: object, records: Sequence[Mapping]) -> Iterator[Finding]:
     """Whether what the experiment uses is what its search has chosen."""
     used = getattr(module, "CHOSEN", None)
-    searched = [record for record in records if SEARCH in record["presets"]]
+    searched = [r for r in records if SEARCH in r["presets"] and not _cells(r)]  # a user's chooses for the user's cells
     if used is None:
         return
     if not searched:
