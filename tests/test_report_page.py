@@ -170,6 +170,7 @@ def test_failed_and_diverged_trials_are_listed(store, folder):
         ('return {"norms": (df', 'return {"norms": (1 / 0 + df', "tables() for this machine's smoke run"),
         ("    half = df", "    return [1]\n    half = df", "claims() for this machine's smoke run"),
         ("return [compare", "return 2 * [compare", "two claims have the same name"),
+        ("measured=measured", "measured=measured, interval=3", "the interval is 3, expected (low, high)"),
         ('return {"decay": (figure', 'return {"decay": (None', "figures() for this machine's smoke run"),
         ("    half = df", "    raise SystemExit(3)\n    half = df", "claims() for this machine's smoke run"),
         ("    return [{", "    return 1 / 0 or [{", "sweep('smoke', 'cpu') raised ZeroDivisionError"),

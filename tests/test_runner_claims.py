@@ -118,3 +118,10 @@ def test_a_bootstrap_takes_infinity_for_very_much():
 )
 def test_what_is_no_number_is_above_nothing(higher, lower, verdict):
     assert ranking("n", "s", "p", {"there": (higher, lower)}, of="losses").verdict == verdict
+
+
+@pytest.mark.parametrize("change", [{"measured": [1.0]}, {"published": {}}, {"interval": 3}, {"interval": (1.0,)}])
+def test_a_claim_that_no_ledger_can_show_is_refused(change):
+    fields = {"published": 1.0, "tolerance": None, "measured": 1.0, "interval": None, "verdict": "reproduced"}
+    with pytest.raises(TypeError, match=r"claim 'a': .* expected"):
+        Claim("a", "b", "c", **fields | change)

@@ -70,6 +70,11 @@ class Claim:
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise ValueError(f"claim {self.name!r}: the verdict is {self.verdict!r}, expected one of {VERDICTS}")
+        for value in (self.published, self.tolerance, self.measured):
+            if hasattr(value, "__len__") and not isinstance(value, str):
+                raise TypeError(f"claim {self.name!r}: got {value!r}, expected a number, words or None")
+        if self.interval is not None and not (isinstance(self.interval, tuple | list) and len(self.interval) == 2):
+            raise TypeError(f"claim {self.name!r}: the interval is {self.interval!r}, expected (low, high) or None")
 
 
 def claims_of(module: ModuleType, df: pd.DataFrame) -> list[Claim]:
