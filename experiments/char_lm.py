@@ -93,6 +93,13 @@ def _task(text):
     return tasks.get("characters", text=argparse.__file__ if text == "python" else text)
 
 
+def files(setting):
+    """The text that a user gives."""
+    from rnnbench import tasks
+
+    return [] if setting["text"] in (*tasks.variants("characters"), "python") else [setting["text"]]
+
+
 def choose(df):
     """The learning rate with the lowest median loss."""
     return choices.best(df)

@@ -222,6 +222,26 @@ def test_a_state_of_a_layer_without_one_is_refused(make, x):
     layer.backward(np.ones_like(y), {})
 
 
+def test_a_frozen_layer_takes_no_other_arrays():
+    layer = Recurrent("elman", 2, 3)
+    given = {key: value.copy() for key, value in layer.params.items()}
+    with layer.frozen(), pytest.raises(RuntimeError, match=r"bind: 'weight_ih' is frozen"):
+        layer.bind(given, layer.grads)
+    layer.bind(given, layer.grads)
+
+
+def test_more_leaves_than_steps_are_refused():
+    with pytest.raises(ValueError, match="leaves: got 5 in a row, expected at most 3"):
+        layers.tree.balanced([2, 5], 3)
+
+
+def test_the_last_step_of_what_reads_backwards_is_refused_where_it_is_not_apart():
+    options = {"bidirectional": True, "skip": True}
+    with pytest.raises(ValueError, match="readout: got 'last' with skip and bidirectional, expected another"):
+        layers.Network.build("elman", 2, 1, 3, readout="last", **options)
+    layers.Network.build("elman", 2, 1, 3, readout="mean", **options)
+
+
 def test_the_coldest_draw_is_the_most_probable_symbol():
     model, prompt = layers.WindowModel(4, 2, 3, 5), np.zeros((1, 6), int)
     drawn = generate.sample(model, prompt, 4, 0, temperature=1e-310)

@@ -84,6 +84,20 @@ def test_results_of_another_version_of_the_file_are_told(store, tmp_path):
     assert (outcome.skipped, outcome.outdated) == (2, 2)
 
 
+def test_results_from_another_content_of_a_users_file_are_told(store, tmp_path):
+    source = TOY + "\n\ndef files(setting):\n    return [setting['mode']] if setting['mode'] != 'plain' else []\n"
+    folder, text = write_toy(tmp_path / "toys", source=source), tmp_path / "mine.txt"
+    for content, outdated in (("one", 0), ("one", 0), ("other", 2)):
+        text.write_text(content)
+        outcome = go(store, toy_trials(folder, mode=str(text)))
+        assert outcome.outdated == outdated
+    assert not go(store, toy_trials(folder)).outdated
+    assert toy_trials(folder, mode=str(tmp_path / "none.txt"))[0].code != toy_trials(folder)[0].code
+    broken = write_toy(tmp_path / "broken", source=TOY + "\n\ndef files(setting):\n    return 3\n")
+    with pytest.raises(UserError, match=r"files\(.*\) raised TypeError"):
+        toy_trials(broken)
+
+
 @pytest.mark.parametrize(
     "answer", ["return [3]", "return 2 * [compare('a', '', '', published=1, tolerance=0, measured=1)]"]
 )

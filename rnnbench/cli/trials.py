@@ -154,7 +154,7 @@ def _summarise(outcome: Outcome, total: int, nothing: str) -> None:
         say(f"damaged, and not used: {damage}")
     if outcome.outdated:
         say(
-            f"{outcome.outdated} results were made by another version of the experiment's or cell's file; "
+            f"{outcome.outdated} results were made by another version of the experiment's file or of one of yours; "
             "--again makes them anew"
         )
     for failure in outcome.failures:

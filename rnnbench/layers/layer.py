@@ -182,9 +182,13 @@ class Layer:
         ------
         ValueError, TypeError
             For an array of another shape or dtype.
+        RuntimeError
+            For a frozen layer.
         """
         found = []
         for path, layer, key in self._leaves():
+            if getattr(layer, "_frozen", None) is not None:
+                raise RuntimeError(f"bind: {path!r} is frozen, expected to be called after the block")
             for own, given in ((layer.params, params), (layer.grads, grads)):
                 new, old = given.get(path), own[key]
                 if not arguments.is_like(new, old.shape, old.dtype):

@@ -33,7 +33,8 @@ class Network(Chain):
             Channels or symbols of x; logits; units of each recurrent layer.
         readout : "every", "last", "mean" or "max"
             Logits of every step, (T, B, O), or one set for each row, (B, O), from its last step or from the mean or the
-            maximum of its outputs.
+            maximum of its outputs. "last" takes what a layer that reads backwards has made of the whole row, its output
+            at the first step; with `skip` these are not apart, and it is refused.
         embedding : None, "one_hot" or int
             None takes x as numbers, (T, B, inputs). The others take symbols, integers (T, B) from 0 to inputs - 1, as
             one-hot vectors or as learned vectors of so many numbers.
@@ -61,6 +62,11 @@ class Network(Chain):
         outputs = arguments.integer("outputs", outputs, 1)
         arguments.one_of("readout", readout, READOUTS)
         arguments.one_of("skip", skip, (True, False))
+        if skip and bidirectional and readout == "last":
+            raise ValueError(
+                "readout: got 'last' with skip and bidirectional, expected another: the last steps of the layers that "
+                "read backwards have seen one step alone"
+            )
         rngs, replicas = arguments.generators(seed)
         plain, seeded = {"dtype": dtype, "replicas": replicas}, {"dtype": dtype, "seed": of.seed(rngs, replicas)}
 

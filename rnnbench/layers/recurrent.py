@@ -254,7 +254,11 @@ class Recurrent(Layer):
 
     @contextmanager
     def frozen(self) -> Iterator[Recurrent]:
-        """Prepare the weights once and make the parameters read-only inside the block (decoding)."""
+        """Prepare the weights once and make the parameters read-only inside the block (decoding).
+
+        What other arrays take the parameters' place, or what is written through views that there were before, shows
+        after the block.
+        """
         holder = object()
         try:
             freezing.hold(self, holder)

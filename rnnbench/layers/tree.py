@@ -123,7 +123,10 @@ def balanced(leaves, steps=None):
         of a row. The last node of a row is its root, one leaf is its own.
     """
     leaves = np.asarray(leaves)
-    steps = int(leaves.max(initial=0)) if steps is None else steps
+    most = int(leaves.max(initial=0))
+    steps = most if steps is None else steps
+    if most > steps:
+        raise ValueError(f"leaves: got {most} in a row, expected at most {steps}, as there are steps")
     children = np.full((max(steps - 1, 0), len(leaves), 2), -1)
     for count in np.unique(leaves):
         level, made = list(range(count)), []

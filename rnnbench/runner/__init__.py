@@ -28,6 +28,8 @@ More are optional:
     What the preset "search" has chosen, as it is used by the other presets, and the function that chooses it from the
     search's trials; ``rnnbench verify`` compares the two. A search's root seeds are its own, so that nothing is chosen
     on the random numbers of what is reported.
+``files(setting) -> list of str``
+    The user's files that a trial of this setting reads: the results are told apart from those of other contents.
 ``DEVICES = ("cuda",)``
     The devices that it runs on; without it the processor alone, ``("cpu",)``. On others its sweeps are empty.
 ``TIMED = True``

@@ -32,7 +32,7 @@ class Outcome:
     skipped : int
         Trials that had a result already.
     outdated : int
-        Those among them that another version of the experiment's file, or of a user's cell, has made.
+        Those among them that another version of the experiment's file, or of one of the user's, has made.
     damage : list of Damage
         Stored files that couldn't be used.
     interrupted : bool
@@ -91,9 +91,9 @@ def plan(
     seed = root_seed(preset, seed)
     trials: dict[str, Trial] = {}
     for experiment in experiments:
-        code = code_hash(experiment, cells)
         options = extra_options(experiment, overrides, cells, only)
         for setting in override(sweeps[experiment.name], overrides):
+            code = code_hash(experiment, (*cells, *experiment.files(setting)))
             trial = Trial(experiment, setting, seed, device, preset, code, options, store and store.local)
             trials.setdefault(trial.key, trial)
     return list(trials.values())

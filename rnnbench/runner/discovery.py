@@ -97,6 +97,20 @@ class Experiment:
             raise UserError(f"experiment {self.name!r}: DEVICES is {named!r}, expected a tuple of {', '.join(DEVICES)}")
         return tuple(named)
 
+    def files(self, setting: dict[str, Scalar]) -> tuple[Path, ...]:
+        """The user's files that a trial reads, as ``files(setting)`` has them; none where there is no such function.
+
+        Raises
+        ------
+        UserError
+            It raised, or gave no paths.
+        """
+        named = getattr(self.load(), "files", None)
+        try:
+            return tuple(map(Path, named(setting))) if named else ()
+        except (Exception, SystemExit) as error:
+            raise UserError(f"experiment {self.name!r}: files({setting!r}) raised {first_line(error)}") from error
+
     def sweep(self, preset: str, device: str) -> list[dict[str, Scalar]]:
         """The checked settings of a preset on a device; none on a device that it does not run on, and none of a search
         where nothing is to be chosen.

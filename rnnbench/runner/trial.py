@@ -8,7 +8,7 @@ import hashlib
 import sysconfig
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Trial:
         "cpu" or "cuda".
     preset : str
     code : str
-        `code_hash` of the experiment's file and the user's cells.
+        `code_hash` of the experiment's file, the user's cells and what else of theirs it reads.
     options : str
         The options of ``rnnbench run`` besides preset, device and seed that make this trial again.
     folder : Path, optional
@@ -67,11 +67,12 @@ class Trial:
         return f"{self.experiment.name} ({setting})" if setting else self.experiment.name
 
 
-def code_hash(experiment: Experiment, cells: tuple[Path, ...] = ()) -> str:
-    """16 hexadecimal digits that change when the experiment's file or one of the user's cell files does."""
+def code_hash(experiment: Experiment, files: Iterable[Path] = ()) -> str:
+    """16 hexadecimal digits that change when the experiment's file or one of the user's does, a cell or a text."""
     digest = hashlib.sha256()
-    for path in (experiment.path, *cells):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for path in (experiment.path, *files):
+        content = path.read_bytes() if path.is_file() else b""  # what is not there fails the trial
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]
 
 

@@ -91,8 +91,9 @@ def _origin(experiment: Experiment, records: Sequence[Mapping], cells: Sequence[
             "were made with uncommitted changes": sum(bool(r["provenance"].get("dirty")) for r in records),
         }
     )
-    for (code, used), count in Counter((r["code"], _cells(r)) for r in records).items():
-        told[_other_code(experiment, code, used, cells)] += count
+    made = Counter((r["code"], _cells(r), experiment.files(r["setting"])) for r in records)
+    for (code, used, files), count in made.items():
+        told[_other_code(experiment, code, used, cells, files)] += count
     for words, count in told.items():
         if words and count:
             yield Finding(TOLD, experiment.name, f"{count} of {total} trials {words}")
@@ -103,15 +104,16 @@ def _cells(record: Mapping) -> tuple[str, ...]:
     return cells_of(record["provenance"].get("options", ""))
 
 
-def _other_code(experiment: Experiment, code: str, used: Sequence[str], cells: Sequence[Path]) -> str | None:
+def _other_code(
+    experiment: Experiment, code: str, used: Sequence[str], cells: Sequence[Path], files: Sequence[Path]
+) -> str | None:
     """How the code that made results differs from what is here; None where it is the same."""
     given = {path.name: path for path in cells}
     if missing := [name for name in used if name not in given]:
         return f"were made with files of cells that were not given: --cells {' --cells '.join(missing)}"
-    if code == code_hash(experiment, tuple(given[name] for name in used)):
+    if code == code_hash(experiment, (*(given[name] for name in used), *files)):
         return None
-    whose = "experiment's or a cell's" if used else "experiment's"
-    return f"were made by another version of the {whose} file"
+    return "were made by another version of the experiment's file" + (" or of one of yours" if used or files else "")
 
 
 def _choices(name: str, module: object, records: Sequence[Mapping]) -> Iterator[Finding]:
