@@ -188,10 +188,9 @@ NOT_TAKEN = {
     "twice": lambda x, y: where(x > 0, y * y + y, 0),
     "quotient": lambda x, y: where(x > 0, (1 - y) / (1 + y), 0),
     "the other branch": lambda x, y: where(x <= 0, 0, y * tanh(y) - y),
-    "two conditions": lambda x, y: where(x > 0, y, 0) * 3 - where(x > 1, y * y, 0),
     "absolute": lambda x, y: where(x > 0, absolute(y), 0),
     "maximum": lambda x, y: where(x > 0, maximum(y, 0.5) + y, 0),
-    "minimum of two sums": lambda x, y: where(x > 0, minimum(y * y + y, 2), 0) + where(x > 2, absolute(y), 0),
+    "minimum of a sum": lambda x, y: where(x > 0, minimum(y * y + y, 2) + absolute(y), 0),
 }
 
 
@@ -205,6 +204,18 @@ def test_no_way_through_a_branch_not_taken_gives_nan(name, root):
         assert gradients_at(body, 0) == [0]
     (got,) = gradients_at(body, 2.5)
     assert got == pytest.approx((body(2.5 + 1e-7) - body(2.5 - 1e-7)) / 2e-7, rel=1e-6)
+
+
+def test_a_chain_behind_two_branches_grows_with_its_length_only():
+    def sizes(length):
+        def body(x, y):
+            for _ in range(length):
+                x = (x + x) * tanh(x)
+            return where(x > 0, x, 0) + where(y > 0, x, 0)
+
+        return sum(count_operations(derived_of(body, 2)[1], 1, 2, 1, length, 0).values())
+
+    assert sizes(12) - sizes(8) == sizes(8) - sizes(4)
 
 
 def test_a_zero_gradient_has_the_shape_of_the_others():

@@ -112,16 +112,7 @@ def masked_last(change: Callable[[Value], Value], x: Value) -> Value:
             return apply("where", condition, masked_last(change, u), 0)
         if u.constant == 0:
             return apply("where", condition, 0, masked_last(change, v))
-    if x.operation in ("add", "sub") and all(map(_masked, x.arguments)):
-        return apply(x.operation, *(masked_last(change, part) for part in x.arguments))
     return change(x)
-
-
-def _masked(x):
-    """Whether a value is 0 by a condition, or a sum of such values."""
-    if x.operation == "where":
-        return any(branch.constant == 0 for branch in x.arguments[1:])
-    return x.operation in ("add", "sub") and all(map(_masked, x.arguments))
 
 
 def _through(name: str) -> Callable:
