@@ -37,11 +37,12 @@ WORKLOADS = {
     "characters-50": Workload("characters", 50, 50, 128),
     "replicas": Workload("parity", 50, 16, 32, replicas=8),
     "replicas-32": Workload("parity", 50, 16, 32, replicas=32),
+    "replicas-small": Workload("parity", 50, 8, 16, replicas=8),
     "tiny": Workload("characters", 5, 2, 4),
     "tiny-replicas": Workload("parity", 5, 2, 4, replicas=2),
 }
 PUBLISHED = ("adding", "copy", "parity", "characters-1", "characters-50")  # those of the literature
-SIDE_BY_SIDE = ("replicas", "replicas-32")
+SIDE_BY_SIDE = ("replicas", "replicas-32", "replicas-small")
 
 
 def trainer(name: str, cell: str, seeds=0):
