@@ -82,10 +82,10 @@ def claims(df):
         )  # fmt: skip
     for load in SIDE_BY_SIDE:
         here = rows[(rows["workload"] == load) & (rows["peer"] == SEQUENTIAL) & (rows["threads"] == THREADS)]
-        count = WORKLOADS[load].replicas
+        size = WORKLOADS[load]
         yield holds(
-            load, f"{count} small networks side by side train at least {TOGETHER:g} times as fast as one by one.", GOAL,
-            here["ratio"] >= TOGETHER, note=_told(here),
+            load, f"{size.replicas} networks of {size.units} units, {size.rows} rows each, side by side train at least "
+            f"{TOGETHER:g} times as fast as one by one.", GOAL, here["ratio"] >= TOGETHER, note=_told(here),
         )  # fmt: skip
     compared = frames.rows(df, "steps")
     compared = compared[compared["peer"].isin(PEERS) & compared["outcome"].isin(("ok", "mismatch"))]
