@@ -84,6 +84,12 @@ def test_results_of_another_version_of_the_file_are_told(store, tmp_path):
     assert (outcome.skipped, outcome.outdated) == (2, 2)
 
 
+def test_a_failure_without_words_is_told_by_its_type(store, tmp_path):
+    source = TOY.replace('raise ValueError("a <bad> thing")', "raise MemoryError")
+    outcome = go(store, toy_trials(write_toy(tmp_path, source=source), mode="fail"))
+    assert outcome.failures == ["toy: MemoryError"]
+
+
 def test_results_from_another_content_of_a_users_file_are_told(store, tmp_path):
     source = TOY + "\n\ndef files(setting):\n    return [setting['mode']] if setting['mode'] != 'plain' else []\n"
     folder, text = write_toy(tmp_path / "toys", source=source), tmp_path / "mine.txt"

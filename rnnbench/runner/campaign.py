@@ -179,7 +179,8 @@ def run(
                 store.write(record)
                 outcome.counts[record["status"]] += 1
                 if record["status"] == "failed":
-                    outcome.failures.append(f"{trial.experiment.name}: {record['error']['message']}")
+                    error = record["error"]
+                    outcome.failures.append(f"{trial.experiment.name}: {error['message'] or error['type']}")
                 advance(trial, record)
     except KeyboardInterrupt:
         outcome.interrupted = True
