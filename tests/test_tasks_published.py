@@ -116,6 +116,15 @@ def test_the_noise_of_two_sequence_is_a_variance(variant, spread):
         check_moments((batch.target - batch.clean)[batch.mask], 0, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("variant", "right", "error"),
+    [("lstm_97_3a", "All", "0.01."), ("lstm_97_3b", "Fewer than 6", "0.04."), ("lstm_97_3c", "All", "0.015.")],
+)
+def test_when_two_sequence_is_solved(variant, right, error):
+    criterion = tasks.get("two_sequence", variant).criterion
+    assert criterion.startswith(f"{right} of 256 ") and criterion.endswith(f" {error}")
+
+
 def test_lengths_and_noise_of_latch():
     batch = draw("latch", "guessing_01", 500, size=2000)
     assert span(batch.lengths) == (500, 600)

@@ -9,13 +9,14 @@ variant      informative steps     targets (1, -1)      noise on the targets    
 ===========  ====================  ===================  ===========================  ==========================
 lstm_97_3a   exact                 1.0, 0.0             none                         0.2
 lstm_97_3b   with the same noise   1.0, 0.0             none                         0.2
-lstm_97_3c   exact (unconfirmed)   0.2, 0.8             normal, variance 0.1         0.1
+lstm_97_3c   exact                 0.2, 0.8             normal, variance 0.1         0.1
 ===========  ====================  ===================  ===========================  ==========================
 
 `length` is T; a row has T to T + T/10 steps. The paper uses T = 100 and 1000, N = 3 and 1.
 
 3b cannot be solved always: the mean of N noisy steps has the sign of its class with probability Phi(sqrt(N/0.2)),
-0.99995 for N = 3 and 0.987 for N = 1. In 3c the least loss is 0.1, that of the noise.
+0.99995 for N = 3 and 0.987 for N = 1, so that the paper lets some of the test sequences be wrong. In 3c the least loss
+is 0.1, that of the noise.
 
 Chance: both classes are as likely, so the naive predictor says the middle of the targets, 0.5: the loss is 0.25 (3a,
 3b), or 0.3^2 + 0.1 = 0.19 (3c), and it is never near enough to a target.
@@ -35,11 +36,14 @@ VARIANTS = {
     "lstm_97_3b": {"noisy_information": True},
     "lstm_97_3c": {"noisy_targets": True},
 }
+ALL, MOST = "All of 256 test sequences are right", "Fewer than 6 of 256 test sequences are wrong"
 
 
 def build(informative=3, noisy_information=False, noisy_targets=False):
     """Build the task; see the module's docstring."""
+    noisy_information = _options.flag("noisy_information", noisy_information)
     noisy_targets = _options.flag("noisy_targets", noisy_targets)
+    right, error = (MOST, 0.04) if noisy_information else (ALL, 0.015 if noisy_targets else 0.01)
     return first_steps_task(
         informative=_options.integer("informative", informative, 1),
         variance=0.2,
@@ -48,10 +52,7 @@ def build(informative=3, noisy_information=False, noisy_targets=False):
         chance_success=0.0,
         length=100,
         longer=0.1,
-        criterion=(
-            "All of 256 test sequences are right, and their mean absolute error (to the noise-free target) is below "
-            f"{0.015 if noisy_targets else 0.01}."
-        ),
-        noisy_x=_options.flag("noisy_information", noisy_information),
+        criterion=f"{right}, and their mean absolute error (to the noise-free target) is below {error}.",
+        noisy_x=noisy_information,
         target_variance=0.1 if noisy_targets else 0.0,
     )
