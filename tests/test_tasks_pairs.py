@@ -48,6 +48,19 @@ def test_these_come_in_pairs():
 
 
 @pytest.mark.parametrize(("name", "variant"), SEQ2SEQ)
+def test_bad_pairs_are_refused(name, variant):
+    task, rng = tasks.get(name, variant), np.random.default_rng(0)
+    for size in (0, -1, 2.0, True):
+        with pytest.raises(ValueError, match="size: got"):
+            task.pairs(rng, size, 3)
+    for length in (0, -1, 2.5, True):
+        with pytest.raises(ValueError, match=f"length of task '{name}': got"):
+            task.pairs(rng, 2, length)
+    with pytest.raises(TypeError, match="rng: got"):
+        task.pairs(0, 2, 3)
+
+
+@pytest.mark.parametrize(("name", "variant"), SEQ2SEQ)
 @given(data=st.data())
 def test_a_stream_is_its_pair(name, variant, data):
     task = tasks.get(name, variant)

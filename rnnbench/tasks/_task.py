@@ -98,7 +98,8 @@ class Task:
     alphabet : tuple of str
         What the symbols of x, and of a softmax or logistic target, stand for; empty where they stand for nothing.
     pairs : function (rng, size, length) -> Pair, or None
-        Of sequence-to-sequence tasks: the same sequences that ``generate`` writes into one stream.
+        Of sequence-to-sequence tasks: the same sequences that ``generate`` writes into one stream. Refuses what
+        ``batch`` refuses.
     least_loss : function (length) -> float, or None
         The expected loss of the best predictor, where the next symbol is a matter of chance and its law is known.
     name, variant : str
@@ -125,6 +126,9 @@ class Task:
 
     def __post_init__(self):
         object.__setattr__(self, "correct", _of_numbers(self.correct))
+        if self.pairs is not None:
+            draw = self.pairs
+            object.__setattr__(self, "pairs", lambda rng, size, length: draw(*self._checked(rng, size, length)))
 
     def batch(self, rng: np.random.Generator, size: int, length: int | None = None) -> Batch:
         """Draw `size` sequences.
@@ -134,11 +138,14 @@ class Task:
         ValueError, TypeError
             For a size below 1, a length below the task's shortest or beyond its longest, and for no generator.
         """
+        return self.generate(*self._checked(rng, size, self.length if length is None else length))
+
+    def _checked(self, rng, size, length):
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"rng: got {rng!r}, expected a numpy.random.Generator")
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"size: got {size!r}, expected an integer >= 1")
-        return self.generate(rng, int(size), self.checked_length(self.length if length is None else length))
+        return rng, int(size), self.checked_length(length)
 
     def checked_length(self, length: int, what: str = "") -> int:
         """Return a length as an int, or refuse one that the task does not take, naming `what` it is."""
