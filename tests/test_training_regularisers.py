@@ -112,6 +112,24 @@ def test_a_gradient_by_the_final_state_counts():
     np.testing.assert_allclose(by_state.gradients()["layer.weight_hh"], by_output.gradients()["layer.weight_hh"])
 
 
+@pytest.mark.parametrize("given", [("y",), ("h",), ("y", "h")])
+def test_rows_that_end_early_count_as_if_alone(given):
+    """What comes from a final state waits for the row's end, and no dy from beyond it counts."""
+    (x, dy), lengths = data(), [6, 2, 4]
+    last = dy[-1].copy()
+    dy, dstate = (dy if "y" in given else None), ({"h": last} if "h" in given else None)
+    together, value, grad = make(), 0.0, 0.0
+    together.forward(x, lengths=lengths)
+    together.backward(dy, dstate)
+    for b, steps in enumerate(lengths):
+        row, alone = np.s_[:steps, b : b + 1], make(weight=1 / B)  # the mean over rows
+        alone.forward(x[row])
+        alone.backward(None if dy is None else dy[row], dstate and {"h": last[b : b + 1]})
+        value, grad = value + alone.value / B, grad + alone.gradients()["layer.weight_hh"]
+    assert together.value == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(together.gradients()["layer.weight_hh"], grad, rtol=1e-12)
+
+
 def test_replicas_have_the_bits_they_have_alone():
     x, dy = data(0, 2)
     together = make(seed=[4, 5])

@@ -73,30 +73,31 @@ class Omega(Layer):
 
     def _forward(self, x, state, lengths, keep):
         y, final, *tape = self.parts["layer"].forward(x, state, lengths=lengths, tape=keep)
-        return y, final, (y.copy(), tape) if keep else None
+        ran = np.arange(y.shape[-3])[:, None] < (y.shape[-3] if lengths is None else np.asarray(lengths))
+        return y, final, (y.copy(), ran, tape) if keep else None
 
     def _backward(self, tape, dy, dstate, truncate, need_dx):
         layer = self.parts["layer"]
-        y, inner = self._use(tape)
+        y, ran, inner = self._use(tape)
         out = layer.backward(dy, dstate, tape=inner[0], need_dx=need_dx)
-        if dy is not None:
-            last = None if dstate is None else dstate.get("h")
-            self._add(self.led(y), self.led(dy), None if last is None else self.led(last))
+        last = None if dstate is None else dstate.get("h")
+        self._add(self.led(y), *(None if d is None else self.led(d) for d in (dy, last)), ran)
         return out
 
-    def _add(self, h, dy, last):
-        """Walk back in time; rows that have ended have h = 0 and dy = 0, so their d_t is 0 till their end.
+    def _add(self, h, dy, last, ran):
+        """Walk back in time; d_t is 0 where a row has ended, and what comes from its final state waits for its end.
 
         In double precision, for d_t becomes small long before its direction, which is all that counts, is lost.
         """
         (stage,) = self.parts["layer"].cell.stages
         w = self.led(self.parts["layer"].params["weight_hh"]).astype(np.float64)
         (slope,), _, _ = stage.backward((np.ones(h.shape),), (), (h.astype(np.float64),), (), ())
-        d, back = np.empty((2, *dy.shape))
-        after = 0 if last is None else last
+        d, back = np.empty((2, *h.shape))
+        after, ran = 0 if last is None else last, np.broadcast_to(ran, h.shape[1:3])[..., None]
         for t in range(h.shape[1] - 1, -1, -1):
-            d[:, t] = after + dy[:, t]
-            after = back[:, t] = (d[:, t] * slope[:, t]) @ w
+            d[:, t] = np.where(ran[t], after + (0 if dy is None else dy[:, t]), 0)
+            back[:, t] = (d[:, t] * slope[:, t]) @ w
+            after = np.where(ran[t], back[:, t], after)
         value, by_back = _terms(d, back)
         self._value = self.bare(value)
         local, by_back = ((a.reshape(len(a), -1, a.shape[-1])) for a in (d * slope, by_back))
