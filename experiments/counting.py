@@ -192,9 +192,12 @@ def _states(network, setting, replica):
     lengths = np.arange(len(x), 0, -1)
     started = np.where(np.arange(len(x))[:, None] < lengths, x, 0)
     _, state = network.forward(np.repeat(started[None], setting["seeds"], axis=0), lengths=lengths, tape=False)
-    while not {"c", "h"} & state.keys():  # of a layer in a network
-        state = next(iter(state.values()))
-    values = state.get("c", state.get("h"))[replica, ::-1]
+    while isinstance(first := next(iter(state.values()), None), dict):  # of a layer in a network
+        state = first
+    if not state:
+        return []
+    values = state.get("c", state.get("h", first))
+    values = (values if values.ndim == 3 else values[:, -1])[replica, ::-1]  # of one carried several steps, the newest
     units = np.argsort(-np.ptp(values, axis=0), kind="stable")[:UNITS]
     return [
         {"kind": "state", "replica": replica, "unit": rank + 1, "step": t, "value": round(float(values[t, unit]), 4),

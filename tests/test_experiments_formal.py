@@ -8,6 +8,7 @@ import pytest
 
 from experiments import clipping, counting, reber, temporal_order, timing
 from rnnbench import tasks
+from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.layers import Network, Recurrent
 from rnnbench.runner.intervals import difference
 
@@ -268,7 +269,7 @@ def test_the_reach_is_the_n_before_the_first_that_is_wrong(task, monkeypatch):
     assert max(network.asked) == 4
 
 
-@pytest.mark.parametrize("cell", ["elman", "lstm"])
+@pytest.mark.parametrize("cell", ["elman", "lstm", "skip", "jordan"])
 def test_states_are_those_of_one_step_after_the_other(cell):
     task, setting = tasks.get("anbn"), {"task": "anbn", "seeds": 2, "farthest": 5}
     network = Network.build(cell, task.inputs, task.outputs, 6, embedding="one_hot", seed=[1, 2])
@@ -277,10 +278,19 @@ def test_states_are_those_of_one_step_after_the_other(cell):
     x, state, values = [0, *[1] * 5, *[2] * 5], None, []
     for symbol in x:
         _, state = network.forward(np.full((2, 1, 1), symbol), state)
-        values.append(state["hidden"]["c" if cell == "lstm" else "h"][1, 0])
+        newest = state["hidden"][{"lstm": "c", "jordan": "y"}.get(cell, "h")][1]
+        values.append(newest[-1, 0] if cell == "skip" else newest[0])
     widest = sorted(np.transpose(values), key=np.ptp)[::-1]
     for unit, mine in rows.groupby("unit")["value"]:
         np.testing.assert_allclose(mine, widest[unit - 1], atol=1e-4)
+
+
+def test_a_cell_without_a_past_has_no_states_to_tell():
+    task, h = tasks.get("anbn"), Stage(lambda a, reads, p: a, makes=("h",), gates=(Gate("h", ("x",)),))
+    network = Network.build(
+        Cell((Vector("h"),), (h,), output="h"), task.inputs, task.outputs, 6, embedding="one_hot", seed=[1, 2]
+    )
+    assert counting._states(network, {"task": "anbn", "seeds": 2, "farthest": 5}, 0) == []
 
 
 def of_counting(reaches):
