@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from net_checks import check_gradients, check_replicas, randomise
 
+from rnnbench.contract import Cell, Gate, Stage, Vector
 from rnnbench.layers.dense import Dense
 from rnnbench.layers.encoder_decoder import Decoder, Encoder, EncoderDecoder, Languages, ended
 
@@ -151,6 +152,12 @@ def test_ended_puts_eos_behind_each_row():
     np.testing.assert_array_equal(lengths, [2, 3])
     x, lengths = ended(np.array([[2, 3]]), None, 0)
     assert x.tolist() == [[2, 3], [0, 0]] and lengths.tolist() == [2, 2]
+
+
+def test_a_cell_without_a_past_is_refused():
+    stage = Stage(lambda a, reads, p: a, makes=("h",), gates=(Gate("h", ("x",)),))
+    with pytest.raises(ValueError, match="encoder: its cell 'now' keeps no state"):
+        make(cell=Cell((Vector("h"),), (stage,), output="h", name="now"))
 
 
 def test_parts_that_do_not_fit_are_refused():

@@ -179,5 +179,7 @@ def _refuse_unlike(encoder, decoder):
     if of_encoder != of_decoder:
         told = [", ".join(f"{n} of {width}" for n, (_, width) in one.items()) for one in (of_encoder, of_decoder)]
         raise ValueError(f"encoder ends with states {told[0]}, but decoder starts from {told[1]}, expected the same")
+    if not of_encoder:
+        raise ValueError(f"encoder: its cell {layouts[0].cell.name!r} keeps no state for the decoder to start from")
     if decoder.attends and decoder.memory_size != encoder.output_size:
         raise ValueError(f"encoder gives a memory of {encoder.output_size}, but decoder takes {decoder.memory_size}")
