@@ -77,3 +77,5 @@ def test_a_bad_checkpoint_is_refused(every):
     layer = Recurrent("elman", 2, 3, device="reference")
     with pytest.raises(ValueError, match=r"checkpoint: got .* expected an integer >= 1"):
         layer.forward(np.zeros((2, 1, 2), np.float32), checkpoint=every)
+    with pytest.raises(ValueError, match=r"checkpoint: got .* expected an integer >= 1"):
+        layer.forward(np.zeros((2, 1, 2), np.float32), checkpoint=every, tape=False)

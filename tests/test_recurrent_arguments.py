@@ -53,6 +53,14 @@ def test_constructor(given, options, message):
         Recurrent(*given, **options)
 
 
+@pytest.mark.parametrize(
+    "bias, key, there", [(False, "bias", ""), (True, "bias_ih", "'bias'"), ("torch", "bias", "'bias_ih', 'bias_hh'")]
+)
+def test_a_bias_that_the_layer_has_not(bias, key, there):
+    with pytest.raises(ValueError, match=rf"key: got '{key}', but the biases of Recurrent\('lstm'.* are \[{there}\]"):
+        make(bias=bias).gate_bias("f", key)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, "float32", np.dtype("float32"), "f4"])
 def test_a_dtype_by_any_of_its_names(dtype):
     assert make(dtype=dtype).dtype == np.float32

@@ -127,12 +127,20 @@ class Recurrent(Layer):
         return {pair: self.params[b.key][..., b.start : b.stop, :] for pair, b in self.layout.blocks.items()}
 
     def gate_bias(self, gate: str, key: str = "bias") -> np.ndarray:
-        """Return the view of one gate's bias, shape (width,); `key` names the set when there are two."""
+        """Return the view of one gate's bias, shape (width,); `key` names the set when there are two.
+
+        Raises
+        ------
+        ValueError
+            For a gate or a set that the layer has not.
+        """
+        if key not in (there := [one for one in self.params if one in ("bias", "bias_ih", "bias_hh")]):
+            raise ValueError(f"key: got {key!r}, but the biases of {self!r} are {there}")
         rows = {
             "bias": self.layout.bias_rows,
             "bias_ih": self.layout.torch_bias_rows("x"),
             "bias_hh": self.layout.torch_bias_rows("h"),
-        }[arguments.one_of("key", key, ("bias", "bias_ih", "bias_hh"))]
+        }[key]
         start, stop = rows[arguments.one_of("gate", gate, tuple(rows))]
         return self.params[key][..., start:stop]
 
@@ -192,6 +200,7 @@ class Recurrent(Layer):
             x = self._symbols(x)
         else:
             x = self.led(arguments.array("x", x, (*self.lead, None, None, self.input_size), self.dtype, self.device))
+        every = None if checkpoint is None else arguments.integer("checkpoint", checkpoint, 1)
         if checkpoint is not None and cuda_host.on_device(x):
             raise ValueError("checkpoint: got an x on the GPU, expected a NumPy array with it")
         order = order_of(*x.shape[1:3], lengths, reverse)
@@ -209,7 +218,6 @@ class Recurrent(Layer):
             y, final, kernel = self._driver.forward(self.layout, used, x, start, order.active, fed, tape is not False)
             y = order.last(y) if last else order.back(y)
         else:
-            every = arguments.integer("checkpoint", checkpoint, 1)
             y, final, kernel = stretches.forward(
                 self._driver, self.layout, used, x, start, order.active, fed, every, last
             )
