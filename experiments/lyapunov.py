@@ -197,8 +197,8 @@ def _by_gain(runs):
     ax.legend(**charts.BESIDE)
     return figure, (
         f"Random tanh networks of {runs['hidden'].max():.0f} units: each dot is one network, lines are theory. Without "
-        "input they are chaotic from g = 1 on. An input drives units into saturation, where a perturbation shrinks, so "
-        "the edge of chaos moves to larger gains."
+        "input they are chaotic from a gain a little above 1 on, in theory from 1. An input drives units into "
+        "saturation, where a perturbation shrinks, so the edge of chaos moves to larger gains."
     )
 
 

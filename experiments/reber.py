@@ -41,7 +41,7 @@ CHOSEN = {
     "continual_reber/elman": 0.01, "continual_reber/gru": 0.01, "continual_reber/lstm": 0.01,
     "continual_reber/lstm_1997": 0.03,
 }  # fmt: skip
-ONE_STEP = "elman, one step"
+ONE_STEP, EMBEDDED = "elman, one step", "embedded_reber"
 RATES, DEFAULT = (0.003, 0.01, 0.03), 0.01
 FORGET_BIAS = {"lstm": 1.0}
 SEEDS, WEIGHTS, BATCH, CLIP, WINDOW = 5, 276, 10, 1.0, 25
@@ -53,6 +53,7 @@ MISSED = (
     "The numbers of weights and of strings are the paper's, for nets without forget gates."
 )
 FORGET = "Gers, Schmidhuber & Cummins 2000, section 4 (unconfirmed)"
+DECAY = "The paper's learning rate decays, ours does not."
 
 
 def sweep(preset, device):
@@ -67,10 +68,11 @@ def sweep(preset, device):
         case "quick":
             return [_setting(*pair) for pair in _pairs(_cells(CELLS))]
         case "paper":
-            return [
+            longer = [
                 _setting(cell, task, steps=8 * STEPS[task], seeds=30, longest=10_000)
                 for cell, task in _pairs(_cells(CELLS))
             ]
+            return longer + [_setting(cell, EMBEDDED, seeds=30) for cell in ("lstm_1997", "lstm")]
 
 
 def _cells(names):
@@ -132,6 +134,7 @@ def claims(df):
         (task, cell): ends.loc[(ends["task"] == task) & (ends["cell"] == cell) & ends["judged"], "solved"]
         for task in TASKS for cell in (*CELLS, ONE_STEP)
     }  # fmt: skip
+    at_most = ends[(ends["task"] == EMBEDDED) & (ends["steps"] == STEPS[EMBEDDED])]  # and no more strings than those
     means = ends[ends["judged"]].groupby(["task", "cell"])[["bits", "entropy"]].mean()
     forget = solved["continual_reber", "lstm"]
     embedded = ends[(ends["task"] == "embedded_reber") & (ends["cell"] == "lstm")]["bits"]
@@ -144,7 +147,7 @@ def claims(df):
         *(
             rates.rate(
                 f"embedded, {cell}", f"{told} learns the embedded grammar from at most 39,740 strings in 97 to 100 % "
-                "of the runs.", LSTM_97, solved["embedded_reber", cell], at_least=0.97, note=MISSED,
+                "of the runs.", LSTM_97, at_most.loc[at_most["cell"] == cell, "solved"], at_least=0.97, note=MISSED,
             )
             for cell, told in (("lstm_1997", "The LSTM of 1997"), ("lstm", "The LSTM with forget gates (our addition)"))
         ),
@@ -168,7 +171,7 @@ def claims(df):
         ),
         rates.rate(
             "stream, forget gates", "With forget gates the endless stream is learned in 62 % of the runs.", FORGET,
-            forget, at_least=0.62,
+            forget, at_least=0.62, note=DECAY,
         ),
         rates.rate(
             "stream, no forget gates", "Without forget gates it is never learned.", FORGET,

@@ -184,7 +184,8 @@ def figures(df):
 
     from rnnbench.report.style import line_styles
 
-    df = df[(df["cell"] == "lstm") & (df["digits"] == df["digits"].min())]
+    df = df[(df["cell"] == "lstm") & df["kind"].notna()]
+    df = df[df["digits"] == df["digits"].min()]
     figure, axes = plt.subplots(1, 3, figsize=(14, 4))
     panels = (
         ("look", "step", "success", "training step", "part of the rows that are right"),

@@ -141,7 +141,7 @@ def figures(df):
             mine = here[here["cell"] == name]
             when = sorted(mine.loc[mine["solved"], "sequences"])
             part = [n / len(mine) for n in range(len(when) + 1)]
-            ax.step([0, *when, here["steps"].max() * BATCH], [*part, part[-1]], where="post", label=name,
+            ax.step([0, *when, (here["steps"] * here["batch"]).max()], [*part, part[-1]], where="post", label=name,
                     color=look["color"], linestyle=look["linestyle"])  # fmt: skip
         ax.set(xlabel="sequences seen", title=f"{symbols:g} relevant symbols", ylim=(-0.03, 1.03))
     axes[0, 0].set_ylabel("part of the runs that have succeeded")

@@ -211,12 +211,14 @@ def test_claims_of_chrono():
         *ends(**size, task="copy", start="chrono", loss=0.03),
         *ends(**size, task="copy", start="forget bias 1", loss=0.02),
         *({"kind": "kept", "units": 256, "start": "chrono", "kept": kept} for kept in (0.14, 0.15)),
-        {"kind": "kept", "units": 256, "start": "forget bias 1", "kept": 1e-3},
+        {"kind": "kept", "units": 256, "start": "forget bias 1", "length": 100, "kept": 1e-3},
     ]
     found = verdicts(chrono, frame(*rows))
     assert found["adding, T = 100"] == found["chrono learns adding, T = 100"] == found["kept, chrono"] == "reproduced"
     assert found["copy, T = 100, one symbol"] == found["kept, forget bias 1"] == "not reproduced"
     assert found["adding, T = 750, 128 units"] == found["copy, T = 500, 128 units"] == "not yet run"
+    short = {"kind": "kept", "units": 256, "start": "forget bias 1", "length": 3, "kept": 0.4}
+    assert verdicts(chrono, frame(short))["kept, forget bias 1"] == "not yet run"
 
 
 def test_claims_of_two_sequence():
@@ -233,6 +235,9 @@ def test_claims_of_two_sequence():
     assert found["guessing, latch"] == found["LSTM, 3a"] == "not reproduced"
     assert found["LSTM before tanh, 3a"] == "partly"
     assert found["guessing, parity"] == found["LSTM of 1997, 3b"] == "not yet run"
+    for steps, verdict in ((2738, "not yet run"), (4174, "reproduced"), (10_000, "not yet run")):  # not after more
+        learned = ends(length=100, steps=steps, variant="3b", cell="lstm_1997", loss=0.001, success=1.0)
+        assert verdicts(two_sequence, frame(*learned))["LSTM of 1997, 3b"] == verdict
     never = next(c for c in two_sequence.claims(frame(*rows)) if c.name == "guessing, two_sequence")
     assert math.isinf(never.measured) and never.interval[0] > 718
 
