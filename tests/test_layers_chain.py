@@ -93,7 +93,7 @@ NETWORKS = {
     "embedding": {"embedding": 2, "readout": "last"},
     "stack": {"layers": 2, "readout": "last"},
     "both ways": {"bidirectional": True, "readout": "last"},
-    "all": {"layers": 2, "bidirectional": True, "skip": True, "embedding": 2, "readout": "last"},
+    "all": {"layers": 2, "bidirectional": True, "skip": True, "embedding": 2, "readout": "max"},
 }
 
 

@@ -80,7 +80,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 
 
 def test_workers_share_the_processors(tmp_path, monkeypatch):
-    for name in executors.THREAD_LIMITS:
+    for name in (*executors.THREAD_LIMITS, "RNNBENCH_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
     trials = toy_trials(write_toy(tmp_path))

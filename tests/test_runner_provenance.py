@@ -20,6 +20,7 @@ def test_simd_width_follows_the_flags(monkeypatch, flags, lanes):
     ("own", "omp", "expected"), [("3", "2", 3), ("", "2", 2), ("x", "0", 5), ("", "", 5), ("-1", "", 5), ("²", "2", 2)]
 )
 def test_threads_are_those_of_a_layer(monkeypatch, own, omp, expected):
+    monkeypatch.setattr(kernels, "_threads", None)
     monkeypatch.setenv("RNNBENCH_NUM_THREADS", own)
     monkeypatch.setenv("OMP_NUM_THREADS", omp)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "7")
